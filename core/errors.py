@@ -34,7 +34,7 @@ class StowError(Exception):
     """Base of all errors that a user sees.
 
     `code` is stable and machine-readable; `hint` says what to do; `retryable` is true where the same request may
-    succeed later without anybody changing anything. `waiting_for` names the cause that a download waits for.
+    succeed later without anybody changing anything.
     """
 
     code: ClassVar[str] = "internal"

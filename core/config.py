@@ -1,0 +1,182 @@
+"""Settings: the only reader of the environment.
+
+Precedence: what a caller passes > environment > the settings file of the state folder > the default. Every time-out
+and clock is a setting, so that tests shorten them instead of waiting. Objects at run time receive their numbers, not
+`Settings`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .errors import ConfigError
+from .units import parse_size
+
+ENV_PREFIX = "COMFYSTOW_"
+
+#: Variables beside COMFYSTOW_* that mean something to us; a session hands them over at attach.
+FOREIGN_VARIABLES = (
+    "HF_TOKEN",
+    "HUGGING_FACE_HUB_TOKEN",
+    "HF_TOKEN_PATH",
+    "HF_HOME",
+    "HF_ENDPOINT",
+    "HF_HUB_OFFLINE",
+    "CIVITAI_TOKEN",
+    "CIVITAI_API_KEY",
+    "CIVITAI_API_TOKEN",
+    "CIVITAI_ENDPOINT",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+    "no_proxy",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+)
+
+
+def setting(default: object, doc: str, *, size: bool = False, remote: bool = True) -> typing.Any:
+    """Declare one setting.
+
+    `size` takes `20M` in text; `remote` false keeps it out of what the panel may change over HTTP (access gates).
+    """
+    factory = {"default_factory": lambda: default} if isinstance(default, list | dict) else {"default": default}
+    return field(**factory, metadata={"doc": doc, "size": size, "remote": remote})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings; the environment variable of `stall_timeout_seconds` is `COMFYSTOW_STALL_TIMEOUT_SECONDS`."""
+
+    # What may be done
+    read_only: bool = setting(False, "Change nothing: no download, no move, no delete.", remote=False)
+    no_downloads: bool = setting(False, "Refuse new downloads.", remote=False)
+    no_delete: bool = setting(False, "Refuse every delete.", remote=False)
+    allow_pickle: bool = setting(False, "Accept .ckpt .pt .pth .bin: they can run code when loaded.", remote=False)
+    allow_hosts: tuple[str, ...] = setting(
+        (), "More hosts to download from: host, host:port or CIDR; a private one listed here may be plain http.",
+        remote=False,
+    )  # fmt: skip
+    allow_origins: tuple[str, ...] = setting((), "More origins whose pages may change something.", remote=False)
+    allow_remote: bool = setting(False, "Let callers from other machines in without the secret.", remote=False)
+    proxy_origin: str | None = setting(None, "Origin of the provider's proxy in front of ComfyUI.", remote=False)
+
+    # Endpoints
+    hf_endpoint: str = setting("https://huggingface.co", "Hugging Face or a mirror of it (HF_ENDPOINT).", remote=False)
+    civitai_endpoint: str = setting("https://civitai.com", "Civitai (CIVITAI_ENDPOINT).", remote=False)
+    hf_offline: bool = setting(False, "Ask Hugging Face for nothing (HF_HUB_OFFLINE).", remote=False)
+
+    # Downloading
+    parallel_downloads: int = setting(3, "Downloads at once.")
+    connections_per_host: int = setting(32, "Most connections to one host.")
+    connections_total: int = setting(64, "Most connections in all.")
+    connections_per_download: int | None = setting(None, "Connections of one download; unset adapts.")
+    limit_rate_bytes_per_second: int | None = setting(None, "Bandwidth of all downloads together.", size=True)
+    pause_while_generating: bool = setting(False, "Hold downloads while ComfyUI runs a prompt.")
+    free_space_floor_bytes: int = setting(2_000_000_000, "What stays free on a models volume.", size=True)
+    connect_timeout_seconds: float = setting(15.0, "For name, connection and TLS.")
+    response_timeout_seconds: float = setting(60.0, "Until the head of a response.")
+    stall_timeout_seconds: float = setting(30.0, "Without a byte, until a connection is replaced.")
+    retry_base_seconds: float = setting(0.5, "First pause before a retry; it doubles.")
+    retry_max_seconds: float = setting(60.0, "Longest pause before a retry.")
+    retry_limit: int = setting(12, "Failures in a row, without a byte between, until a download fails.")
+    journal_seconds: float = setting(5.0, "Longest time between two syncs of a part.")
+    journal_bytes: int = setting(256 << 20, "Most bytes between two syncs of a part.", size=True)
+    lease_timeout_seconds: float = setting(60.0, "Age of a heartbeat after which a part may be taken over.")
+    lease_heartbeat_seconds: float = setting(10.0, "Between two heartbeats of a part.")
+    xet: bool = setting(False, "Use hf_xet where it is installed (COMFYSTOW_XET=1).")
+
+    # Engine
+    engine_idle_seconds: float = setting(10.0, "Without work and callers, until the engine ends.")
+    engine_start_timeout_seconds: float = setting(20.0, "Until a started engine must answer.")
+    host_state_timeout_seconds: float = setting(10.0, "Without word from ComfyUI, until its state is unknown.")
+    progress_seconds: float = setting(0.25, "Between two progress events.")
+    run_dir: str | None = setting(None, "Machine-local folder of lock and socket.", remote=False)
+
+
+_ALIASES = {
+    "hf_endpoint": "HF_ENDPOINT",
+    "civitai_endpoint": "CIVITAI_ENDPOINT",
+    "hf_offline": "HF_HUB_OFFLINE",
+}
+
+
+_BOOLS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+
+
+def load_settings(
+    environment: Mapping[str, str] | None = None, file: Path | None = None, **overrides: object
+) -> Settings:
+    """Read the settings.
+
+    `environment` None reads the process's own. Raises: ConfigError: names the setting and where it was set.
+    """
+    env = os.environ if environment is None else environment
+    values = _from_file(file) if file is not None else {}
+    hints = typing.get_type_hints(Settings)
+    for item in dataclasses.fields(Settings):
+        variable = ENV_PREFIX + item.name.upper()
+        text = env.get(variable)
+        if text is None and item.name in _ALIASES:
+            variable = _ALIASES[item.name]
+            text = env.get(variable)
+        if text is not None and text != "":
+            values[item.name] = _parse(text, hints[item.name], variable, size=item.metadata["size"])
+    values.update({name: value for name, value in overrides.items() if value is not None})
+    return Settings(**values)  # type: ignore[arg-type]
+
+
+def _from_file(file: Path) -> dict[str, object]:
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as err:
+        raise ConfigError(f"cannot read the settings `{file}`: {err}", hint="mend or remove the file") from err
+    if not isinstance(data, dict):
+        raise ConfigError(f"`{file}` holds no JSON object", hint="mend or remove the file")
+    return {name: check_setting(name, value) for name, value in data.items() if name in _names()}
+
+
+def _names() -> set[str]:
+    return {item.name for item in dataclasses.fields(Settings)}
+
+
+def check_setting(name: str, value: object) -> object:
+    """Return a setting's value from JSON in its own type. Raises: ConfigError."""
+    if name not in _names():
+        raise ConfigError(f"there is no setting `{name[:60]}`")
+    kind = typing.get_type_hints(Settings)[name]
+    allowed = typing.get_args(kind) or (kind,)
+    if typing.get_origin(kind) is tuple:
+        if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
+            return tuple(value)
+    elif float in allowed and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    elif type(value) in allowed:
+        return value
+    raise ConfigError(f"`{name}` cannot be {json.dumps(value, default=str)[:60]}")
+
+
+def _parse(text: str, kind: object, variable: str, *, size: bool) -> object:
+    wanted = next(choice for choice in (typing.get_args(kind) or (kind,)) if choice is not type(None))
+    try:
+        if typing.get_origin(kind) is tuple:
+            return tuple(part.strip() for part in text.split(",") if part.strip())
+        if wanted is bool:
+            return _BOOLS[text.strip().lower()]
+        if size:
+            return parse_size(text)
+        return typing.cast("type[int | float | str]", wanted)(text)
+    except (KeyError, ValueError, ConfigError) as err:
+        raise ConfigError(f"{variable}=`{text[:60]}` cannot be used", hint="see docs/config.md") from err

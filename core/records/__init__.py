@@ -1,0 +1,1 @@
+"""What the layers hand each other: frozen records in the field's own words, with no effect on the world."""

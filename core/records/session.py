@@ -1,0 +1,41 @@
+"""A ComfyUI that is attached to the engine, and what it tells of itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from .model import FolderLayout
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedModel:
+    """A model that ComfyUI holds in memory."""
+
+    name: str
+    vram_bytes: int | None = None
+    ram_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostState:
+    """What ComfyUI does now; the host pushes it, the engine never asks. Times are seconds since the epoch."""
+
+    queue_pending: int | None = None
+    queue_running: int | None = None
+    running_node: str | None = None
+    last_prompt_finished_at: float | None = None
+    torch_allocated_bytes: int | None = None
+    torch_reserved_bytes: int | None = None
+    loaded_models: tuple[LoadedModel, ...] = ()
+    received_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """One attached ComfyUI. `environment` holds its tokens and COMFYSTOW_* and is never written anywhere."""
+
+    server_id: str
+    url: str | None = None
+    layout: FolderLayout = field(default_factory=FolderLayout)
+    environment: dict[str, str] = field(default_factory=dict, repr=False)
+    attached_at: float = 0.0
