@@ -37,5 +37,7 @@ class Session:
     server_id: str
     url: str | None = None
     layout: FolderLayout = field(default_factory=FolderLayout)
+    node_inputs: dict[str, dict[str, str]] = field(default_factory=dict, repr=False)
+    """Which input of which node type names a model of which folder, learnt from the running server's nodes."""
     environment: dict[str, str] = field(default_factory=dict, repr=False)
     attached_at: float = 0.0
