@@ -1,0 +1,91 @@
+"""What the machine does at one moment. Unknown is None, never 0."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpuProcess:
+    """A process that holds memory on a GPU; in a container its id may belong to the host's namespace."""
+
+    pid: int
+    memory_used_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpuSample:
+    """One GPU, or one MIG slice of it (`parent_uuid` set). Ratios run from 0 to 1.
+
+    `index` is the driver's own order; `visible` tells whether this process's CUDA may use it
+    (CUDA_VISIBLE_DEVICES), None where that cannot be told.
+    """
+
+    uuid: str
+    index: int
+    name: str
+    vendor: str
+    pci_bus_id: str | None = None
+    parent_uuid: str | None = None
+    visible: bool | None = None
+    utilization_ratio: float | None = None
+    memory_used_bytes: int | None = None
+    memory_reserved_bytes: int | None = None
+    memory_total_bytes: int | None = None
+    temperature_celsius: float | None = None
+    power_watts: float | None = None
+    power_limit_watts: float | None = None
+    clock_sm_hertz: float | None = None
+    clock_memory_hertz: float | None = None
+    throttle_reasons: tuple[str, ...] | None = None
+    fan_ratio: float | None = None
+    pcie_generation: int | None = None
+    pcie_width: int | None = None
+    ecc_uncorrected_errors: int | None = None
+    processes: tuple[GpuProcess, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostSample:
+    """Processor and memory as far as this container may use them; `cores` is the quota, not the host's count."""
+
+    cores: float | None = None
+    cpu_utilization_ratio: float | None = None
+    memory_used_bytes: int | None = None
+    memory_limit_bytes: int | None = None
+    oom_kills: int | None = None
+    load_1m: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiskSample:
+    """One file system that holds models. On a network volume the total may be the pool's, not the quota's."""
+
+    path: str
+    file_system: str | None = None
+    network: bool | None = None
+    total_bytes: int | None = None
+    free_bytes: int | None = None
+    read_bytes_per_second: float | None = None
+    write_bytes_per_second: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkSample:
+    """All interfaces but loopback together."""
+
+    received_bytes_per_second: float | None = None
+    sent_bytes_per_second: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemSample:
+    """Everything at one moment; `taken_at` is seconds since the epoch, `cost_seconds` what taking it cost in CPU."""
+
+    taken_at: float
+    gpus: tuple[GpuSample, ...] | None = None
+    gpu_note: str | None = None
+    host: HostSample = HostSample()
+    disks: tuple[DiskSample, ...] = ()
+    network: NetworkSample = NetworkSample()
+    cost_seconds: float | None = None
