@@ -6,6 +6,8 @@ StowError
     + InvalidNameError         a file or folder name that may not be used
     + UnknownFolderError       a folder name that the installation does not have
     + ForbiddenTypeError       a file type that a setting keeps out
+    + WorkflowError            a document that is no workflow, or one beyond our limits
+    + ManifestError            a manifest or lock that cannot be used, with the line
   x AccessError                the request itself is not allowed: HTTP 403
   x NotFoundHereError          an id or route that we do not have: HTTP 404
   x ConflictError              the state does not allow it: HTTP 409
@@ -80,6 +82,18 @@ class ForbiddenTypeError(UsageError):
     """A file type that is kept out by a setting (pickle formats can run code)."""
 
     code = "forbidden_type"
+
+
+class WorkflowError(UsageError):
+    """A document that is no workflow, or one beyond our limits."""
+
+    code = "bad_workflow"
+
+
+class ManifestError(UsageError):
+    """A manifest or lock that cannot be used; the message names the line."""
+
+    code = "bad_manifest"
 
 
 class AccessError(StowError):

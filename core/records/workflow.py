@@ -23,6 +23,14 @@ class Presence(StrEnum):
     NEAR = "near"
 
 
+class NodeMode(StrEnum):
+    """Whether a node runs: litegraph's mode 0, 2 (muted: its branch stops) and 4 (bypassed: its inputs pass through)."""
+
+    ACTIVE = "active"
+    MUTED = "muted"
+    BYPASSED = "bypassed"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeUse:
     """One widget that names the model; `node_id` is a path through subgraphs, `65:70`."""
@@ -31,6 +39,7 @@ class NodeUse:
     node_type: str
     widget_name: str | None = None
     title: str | None = None
+    mode: NodeMode = NodeMode.ACTIVE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +51,11 @@ class RequiredModel:
     uses: tuple[NodeUse, ...] = ()
     url: str | None = None
     sha256: str | None = None
+
+    @property
+    def active(self) -> bool:
+        """False when every node that names it is muted or bypassed."""
+        return not self.uses or any(use.mode is NodeMode.ACTIVE for use in self.uses)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,4 +80,6 @@ class ModelStatus:
     presence: Presence
     path: str | None = None
     near_name: str | None = None
+    near_confidence: Confidence | None = None
+    near_reason: str | None = None
     candidates: tuple[Candidate, ...] = ()
