@@ -9,9 +9,11 @@ without one there is no thread. The cost of each sample is measured, and the int
 from __future__ import annotations
 
 import logging
+import statistics
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -48,9 +50,12 @@ class Lease:
     interval_seconds: float
 
 
-def next_interval(wanted_seconds: float, cost_seconds: float | None, budget_ratio: float) -> float:
-    """Return the pause between samples: as wanted, or longer where a sample costs more than the budget."""
-    return wanted_seconds if cost_seconds is None else max(wanted_seconds, cost_seconds / budget_ratio)
+def next_interval(wanted_seconds: float, costs_seconds: Sequence[float], budget_ratio: float) -> float:
+    """Return the pause between samples: as wanted, or longer where samples cost more than the budget.
+
+    The median of the last costs decides: one sample that met a page fault or an import says nothing of the next.
+    """
+    return max(wanted_seconds, statistics.median(costs_seconds) / budget_ratio) if costs_seconds else wanted_seconds
 
 
 class Sampler:
@@ -110,17 +115,17 @@ class Sampler:
             thread.join(timeout_seconds)
 
     def _run(self) -> None:
-        while True:
-            started = time.monotonic()
+        self._take()  # a rate needs two readings, and the first pays for imports and the driver's start
+        costs: deque[float] = deque(maxlen=9)
+        while self._wait(time.monotonic(), costs):
             sample = self._take()
+            costs.append(sample.cost_seconds or 0.0)
             with self._wake:
                 self.latest = sample
             self.history.add(sample)
             self._on_sample(sample)
-            if not self._wait(started, sample.cost_seconds):
-                return
 
-    def _wait(self, started: float, cost_seconds: float | None) -> bool:
+    def _wait(self, started: float, costs: Sequence[float]) -> bool:
         """Sleep until the next sample is due; false, and no thread any more, when the last lease has run out."""
         with self._wake:
             while True:
@@ -131,7 +136,7 @@ class Sampler:
                     self._gpu.close()
                     return False
                 wanted = min(lease.interval_seconds for lease in self._leases.values())
-                due = started + next_interval(wanted, cost_seconds, self._budget_ratio)
+                due = started + next_interval(wanted, costs, self._budget_ratio)
                 if now >= due:
                     return True
                 last_until = max(lease.until for lease in self._leases.values())
