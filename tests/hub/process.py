@@ -53,9 +53,15 @@ def main(arguments: list[str] | None = None) -> None:
     for origin in origins:
         threading.Thread(target=origin.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
     if options.die_with_parent:
-        threading.Thread(target=lambda: (sys.stdin.buffer.read(), ended.set()), daemon=True).start()
+        threading.Thread(target=_end_with_parent, args=(ended,), daemon=True).start()
     ready = {"hf": world.urls.hf, "civitai": world.urls.civitai, "cdn": world.urls.cdn, "pid": os.getpid()}
     print(json.dumps(ready), flush=True)
     ended.wait()
     # Stalled replies sit in daemon threads; nothing is worth waiting for.
     os._exit(0)
+
+
+def _end_with_parent(ended: threading.Event) -> None:
+    """Wait until the other end of standard input is gone."""
+    sys.stdin.buffer.read()
+    ended.set()

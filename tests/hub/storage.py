@@ -33,16 +33,14 @@ class Storage:
         r2 = (stored is not None and stored.bucket == "r2") or request.first("X-Amz-Signature") is not None
         if r2 and request.headers.get("Authorization") is not None:
             # R2 with a presigned URL and an Authorization header: caru-ini/modal-comfyui#19.
-            return self._about(
-                stored and stored.label, xml_error(400, "InvalidRequest", "Missing x-amz-content-sha256")
-            )
+            return self._about(stored, xml_error(400, "InvalidRequest", "Missing x-amz-content-sha256"))
         if r2:
             expires = (request.first("X-Amz-Credential") or "").split("/")[0]
             state = self._world.signature_state(path, expires, request.first("X-Amz-Signature"))
         else:
             state = self._world.signature_state(path, request.first("Policy"), request.first("Signature"))
         if state != "valid":
-            return self._about(stored and stored.label, _refused(state, r2=r2))
+            return self._about(stored, _refused(state, r2=r2))
         if stored is None:
             return xml_error(404, "NoSuchKey", "The specified key does not exist.")
         digests = self._world.digests(stored.blob)
@@ -58,8 +56,8 @@ class Storage:
         return self._world.objects.get(path)
 
     @staticmethod
-    def _about(label: str | None, reply: Reply) -> Reply:
-        reply.file = label or ""
+    def _about(stored: Stored | None, reply: Reply) -> Reply:
+        reply.file = stored.label if stored is not None else ""
         return reply
 
     def _direct(self, request: Request, name: str) -> Reply:
