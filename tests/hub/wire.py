@@ -268,8 +268,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if rate is None and not self.paced:
             return
         with contextlib.suppress(OSError):
-            limit = rate["bytes_per_second"] if rate is not None else UNPACED
-            self.connection.setsockopt(socket.SOL_SOCKET, SO_MAX_PACING_RATE, limit)
+            limit = min(rate["bytes_per_second"], UNPACED - 1) if rate is not None else UNPACED
+            # As bytes: the value is unsigned, and Python would refuse to make a C int of it.
+            self.connection.setsockopt(socket.SOL_SOCKET, SO_MAX_PACING_RATE, struct.pack("I", limit))
             self.paced = rate is not None
 
     def _wait(self, seconds: float | None) -> None:
