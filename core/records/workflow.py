@@ -24,7 +24,7 @@ class Presence(StrEnum):
 
 
 class NodeMode(StrEnum):
-    """Whether a node runs: litegraph's mode 0, 2 (muted: its branch stops) and 4 (bypassed: its inputs pass through)."""
+    """Whether a node runs: litegraph's mode 0, 2 (muted, its branch stops) and 4 (bypassed, inputs pass through)."""
 
     ACTIVE = "active"
     MUTED = "muted"

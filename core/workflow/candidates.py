@@ -1,0 +1,132 @@
+"""Where a missing model can come from, best first, each with its confidence and the reason for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+from urllib.parse import urlsplit, urlunsplit
+
+from ..records.workflow import Candidate, Confidence, RequiredModel
+from .names import basename, normalised
+from .prompts import NoteLink
+
+_ORDER = {Confidence.EXACT: 0, Confidence.HIGH: 1, Confidence.LIKELY: 2, Confidence.GUESS: 3}
+_HUB_HOSTS = frozenset({"huggingface.co", "www.huggingface.co", "hf.co"})
+
+
+class Lookup(Protocol):
+    """A catalogue that knows models by name and by digest."""
+
+    def by_name(self, name: str, folder_name: str | None = None) -> Sequence[Candidate]:
+        """Return entries of this file name; those of another folder may follow those of the folder."""
+
+    def by_digest(self, sha256: str) -> Sequence[Candidate]:
+        """Return entries with this digest."""
+
+
+def find_candidates(
+    model: RequiredModel, lookup: Lookup | None = None, links: Iterable[NoteLink] = ()
+) -> tuple[Candidate, ...]:
+    """Return where a model can come from: what the author embedded, catalogues by digest and name, links in notes.
+
+    One address is listed once, with the best word that anybody had for it. A file is saved under the name that the
+    workflow uses, whatever its address calls it.
+    """
+    found: dict[str, Candidate] = {}
+    for candidate in _all(model, lookup, links):
+        key = candidate.url or candidate.source
+        known = found.get(key)
+        if known is None or _ORDER[candidate.confidence] < _ORDER[known.confidence]:
+            found[key] = _completed(candidate, known)
+        else:
+            found[key] = _completed(known, candidate)
+    return tuple(sorted(found.values(), key=lambda candidate: _ORDER[candidate.confidence]))
+
+
+def _all(model: RequiredModel, lookup: Lookup | None, links: Iterable[NoteLink]) -> Iterable[Candidate]:
+    if model.url is not None and (url := normalise_url(model.url)) is not None:
+        yield _embedded(model, url)
+    if lookup is not None:
+        if model.sha256 is not None:
+            yield from (_named(model, candidate) for candidate in lookup.by_digest(model.sha256))
+        for candidate in lookup.by_name(basename(model.name), model.folder_name):
+            if not _contradicts(model, candidate):
+                yield _named(model, candidate)
+    base = basename(model.name).lower()
+    for link in links:
+        url = normalise_url(link.url)
+        if url is not None and basename(urlsplit(url).path).lower() == base:
+            yield _named(model, Candidate(source=url, url=url, confidence=Confidence.LIKELY, reason=_note_reason(link)))
+
+
+def _embedded(model: RequiredModel, url: str) -> Candidate:
+    with_digest = model.sha256 is not None
+    return _named(
+        model,
+        Candidate(
+            source=url,
+            url=url,
+            confidence=Confidence.EXACT if with_digest else Confidence.HIGH,
+            reason="embedded in the workflow" + (" with its SHA-256" if with_digest else ""),
+            sha256=model.sha256,
+        ),
+    )
+
+
+def _named(model: RequiredModel, candidate: Candidate) -> Candidate:
+    """Return the candidate as it would be saved: the workflow's name, and its folder unless nobody knows it."""
+    return Candidate(
+        source=candidate.source,
+        confidence=candidate.confidence,
+        reason=candidate.reason,
+        url=candidate.url,
+        folder_name=model.folder_name or candidate.folder_name,
+        name=normalised(model.name),
+        size_bytes=candidate.size_bytes,
+        sha256=candidate.sha256,
+    )
+
+
+def _completed(best: Candidate, other: Candidate | None) -> Candidate:
+    """Fill what the better word leaves open from the other; a digest is never mixed in from a different file."""
+    if other is None:
+        return best
+    return Candidate(
+        source=best.source,
+        confidence=best.confidence,
+        reason=best.reason,
+        url=best.url or other.url,
+        folder_name=best.folder_name or other.folder_name,
+        name=best.name,
+        size_bytes=best.size_bytes if best.size_bytes is not None else other.size_bytes,
+        sha256=best.sha256 or other.sha256,
+    )
+
+
+def _contradicts(model: RequiredModel, candidate: Candidate) -> bool:
+    """Tell whether a file of the same name is certainly another one."""
+    return model.sha256 is not None and candidate.sha256 is not None and candidate.sha256 != model.sha256
+
+
+def _note_reason(link: NoteLink) -> str:
+    return f"a note in the workflow links it (node {link.node_id})"
+
+
+def normalise_url(url: str) -> str | None:
+    """Return the address in its one spelling, None for what is no web address.
+
+    Hugging Face: `/blob/` pages become `/resolve/`, and the query goes (`?download=true` names the same file). The
+    fragment goes everywhere; other hosts keep their query, it may choose the file (Civitai).
+    """
+    try:
+        parts = urlsplit(url.strip())
+        host = parts.hostname
+    except ValueError:
+        return None
+    if parts.scheme not in {"http", "https"} or not host or parts.username is not None:
+        return None
+    path, query = parts.path, parts.query
+    if host in _HUB_HOSTS:
+        path = path.replace("/blob/", "/resolve/", 1)
+        query = ""
+    return urlunsplit((parts.scheme, parts.netloc, path, query, ""))

@@ -1,0 +1,77 @@
+"""The one answer to "what does this workflow need?": required, present, near, missing, with candidates."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..errors import StowError
+from ..records.download import ErrorInfo
+from ..records.json import to_json
+from ..records.workflow import ModelStatus, Presence
+from .candidates import Lookup, find_candidates
+from .node_inputs import NodeInputs
+from .requirements import Requirements, requirements
+from .status import Inventory, model_statuses
+
+
+def statuses(
+    needed: Requirements, inventory: Inventory, lookup: Lookup | None = None, *, inactive: bool = False
+) -> list[ModelStatus]:
+    """Return each required model with where it is or where it can come from.
+
+    `inactive` adds the models that only muted or bypassed nodes name.
+    """
+    models = needed.models + (needed.inactive if inactive else ())
+    return [
+        status
+        if status.presence is Presence.PRESENT
+        else replace(status, candidates=find_candidates(status.required, lookup, needed.links))
+        for status in model_statuses(models, inventory)
+    ]
+
+
+def missing(
+    document: object,
+    *,
+    inventory: Inventory,
+    node_inputs: NodeInputs | None = None,
+    lookup: Lookup | None = None,
+    workflow: str | None = None,
+) -> list[dict[str, object]]:
+    """Return the `missing` shape of docs/ for one document; an unreadable one has its `error`, and nothing raises."""
+    try:
+        needed = requirements(document, node_inputs)
+    except StowError as error:
+        return [_report(workflow, [], error=to_json(ErrorInfo.of(error)))]
+    found = statuses(needed, inventory, lookup, inactive=True)
+    return [_report(workflow, [model_json(status) for status in found], skipped=to_json(needed.skipped))]
+
+
+def _report(
+    workflow: str | None, models: list[dict[str, object]], *, error: object = None, skipped: object = ()
+) -> dict[str, object]:
+    return {"workflow": workflow, "models": models, "error": error, "skipped": list(skipped)}  # type: ignore[call-overload]
+
+
+def model_json(status: ModelStatus) -> dict[str, object]:
+    """Return one model of the `missing` shape."""
+    model = status.required
+    return {
+        "name": model.name,
+        "folder": model.folder_name,
+        "nodes": [use.node_id for use in model.uses],
+        "state": status.presence.value,
+        "path": status.path,
+        "candidates": [_candidate_json(candidate) for candidate in status.candidates],
+        "active": model.active,
+        "uses": to_json(model.uses),
+        "near_name": status.near_name,
+        "near_confidence": to_json(status.near_confidence),
+        "near_reason": status.near_reason,
+    }
+
+
+def _candidate_json(candidate: object) -> dict[str, object]:
+    data: dict[str, object] = to_json(candidate)
+    data["folder"] = data.pop("folder_name")
+    return data
