@@ -26,6 +26,7 @@ class Repo:
     disabled: bool = False
     licensed_tokens: set[str] = field(default_factory=set)
     tags: tuple[str, ...] = ()
+    downloads: int = 42
 
     def commit(self, title: str, files: Files) -> str:
         """Add a commit on main and give its id."""
@@ -83,6 +84,7 @@ class CivitaiVersion:
     deadline: str | None = None
     require_auth: bool = False
     usage_control: str = "Download"
+    downloads: int = 120
 
 
 @dataclass(slots=True, kw_only=True)
@@ -146,6 +148,7 @@ def build_repos(content: Content) -> tuple[list[Repo], dict[str, str]]:
         "App",
         {"app.py": text_blob("print('gallery')\n"), "models/tiny.safetensors": content.file("embedding.safetensors")},
     )
+    taesd.downloads, lora.downloads, big.downloads = 4000, 300, 20
     repos = [taesd, lora, encoders, big, gated, private, disabled, diffusers, dataset, space]
     return repos, {"Comfy-Stow/taesd-old-name": taesd.repo_id}
 

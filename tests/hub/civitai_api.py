@@ -102,6 +102,10 @@ class CivitaiApi:
         published = [version for version in model.versions if version.status == "Published"]
         body: dict[str, Any] = {"id": model.id, "name": model.name, "description": "<p>Demo</p>", "type": model.type}
         body |= {"nsfw": False, "poi": False, "tags": list(model.tags)}
+        # getAllModelsWithVersionsSelect in src/server/selectors/model.selector.ts; getStatsForModel in model.service.ts.
+        body |= {"allowNoCredit": True, "allowCommercialUse": ["Image"], "allowDerivatives": True}
+        downloads = sum(version.downloads for version in published)
+        body |= {"allowDifferentLicense": False, "stats": {"downloadCount": downloads, "thumbsUpCount": 5}}
         if model.mode is not None:
             body["mode"] = model.mode
         body["creator"] = {"username": "stow_creator", "image": None}
@@ -130,6 +134,7 @@ class CivitaiApi:
             "baseModelType": "Standard",
             "description": version.description,
             "usageControl": version.usage_control,
+            "stats": {"downloadCount": version.downloads, "thumbsUpCount": 5},
         }
         if not short:
             primary = primary_file(version.files)
@@ -138,13 +143,25 @@ class CivitaiApi:
             body["model"] = {"name": model.name, "type": model.type, "nsfw": False, "poi": False}
             if model.mode is not None:
                 body["model"]["mode"] = model.mode
-            body["paidAccess"] = {"endsAt": version.deadline} if version.deadline else None
+            # toPublicPaidAccessDto in src/server/services/paid-access.service.ts.
+            body["paidAccess"] = {"permanent": False, "endsAt": version.deadline} if version.deadline else None
+        elif version.deadline is not None:
+            body["earlyAccessDeadline"] = version.deadline
         if model.mode == "Archived":
             return body | {"files": [], "images": []}
         files = [file for file in version.files if file.visibility == "Public"]
         url = f"{self._world.urls.civitai}/api/download/models/{version.id}"
         body["files"] = [self._file_body(model, version, file) for file in files]
-        return body | {"images": [], "downloadUrl": url}
+        if short:
+            # Inside a model the key is there or not (`? true : undefined`).
+            body["files"] = [{k: v for k, v in row.items() if k != "primary" or v} for row in body["files"]]
+        return body | {"images": [self._image_body(version)], "downloadUrl": url}
+
+    def _image_body(self, version: CivitaiVersion) -> dict[str, Any]:
+        """`getEdgeUrl` in src/client-utils/edge-url.ts: location, image key, `original=true`, name."""
+        number = version.id * 10
+        url = f"{self._world.urls.cdn}/preview/{number:032x}/original=true/{number}.jpeg"
+        return {"url": url, "nsfwLevel": 1, "width": 64, "height": 64, "type": "image"}
 
     def _file_body(self, model: CivitaiModel, version: CivitaiVersion, file: CivitaiFile) -> dict[str, Any]:
         primary = primary_file(version.files) is file

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import pickle
 import zipfile
 from collections.abc import Callable
@@ -63,7 +64,7 @@ class Content:
         for name, make in _generators(seed).items():
             path = self._folder / name
             if not path.exists():
-                partial = path.with_name(f"{name}.tmp")
+                partial = path.with_name(f"{name}.{os.getpid()}.tmp")
                 partial.write_bytes(make())
                 partial.replace(path)
 

@@ -84,8 +84,9 @@ class HubApi:
         wanted = (request.first("search") or "").lower()
         author = request.first("author")
         filters = set(request.query.get("filter", []))
+        detailed = request.flag("full") or "expand" in request.query
         rows = [
-            self._summary(repo)
+            self._info(request, repo, repo.head) if detailed else self._summary(repo)
             for repo in self._world.repos.values()
             if repo.kind == kind
             and wanted in repo.repo_id.lower()
@@ -93,6 +94,8 @@ class HubApi:
             and filters <= set(repo.tags)
             and (not repo.private or request.bearer == tokens.HF_TOKEN)
         ]
+        if (order := request.first("sort")) is not None:
+            rows.sort(key=lambda row: row.get(order) or 0, reverse=True)
         size = min(int(request.first("limit") or 1000), self._world.settings.list_page_size)
         return self._page(request, rows, size)
 
@@ -104,7 +107,7 @@ class HubApi:
             "modelId": repo.repo_id,
             "private": repo.private,
             "likes": 7,
-            "downloads": 42,
+            "downloads": repo.downloads,
             "tags": list(repo.tags),
             "createdAt": CREATED,
         }
@@ -126,6 +129,7 @@ class HubApi:
             "lastModified": CHANGED,
             "gated": repo.gated,
             "disabled": repo.disabled,
+            "cardData": {"license": "mit", "tags": list(repo.tags)},
             "siblings": siblings,
         }
         wanted = request.query.get("expand")

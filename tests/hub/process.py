@@ -15,7 +15,7 @@ from .civitai import Civitai
 from .control import Control
 from .huggingface import HuggingFace
 from .storage import Storage
-from .wire import Origin
+from .wire import App, Origin
 from .world import Urls, World
 
 
@@ -41,11 +41,17 @@ def main(arguments: list[str] | None = None) -> None:
     world = World(options.state, options.seed)
     hf, civitai = HuggingFace(world), Civitai(world)
     storage = Storage(world, [hf.objects, civitai.objects])
-    origins = [
-        Origin("hf", options.port, Control(world, hf), world.faults, world.journal, tls),
-        Origin("civitai", options.civitai_port, civitai, world.faults, world.journal, tls),
-        Origin("cdn", options.cdn_port, storage, world.faults, world.journal, tls),
+    applications: list[tuple[str, int, App]] = [
+        ("hf", options.port, Control(world, hf)),
+        ("civitai", options.civitai_port, civitai),
+        ("cdn", options.cdn_port, storage),
     ]
+    origins = []
+    for name, port, app in applications:
+        try:
+            origins.append(Origin(name, port, app, world.faults, world.journal, tls))
+        except OSError as error:
+            sys.exit(f"hub: cannot listen on port {port} for {name}: {error.strerror}")
     world.urls = Urls(**{origin.name: origin.url for origin in origins})
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -8,12 +8,17 @@ ETag of a Hub file is 64 hex digits too, but not the file's SHA-256 (nullata/lla
 from __future__ import annotations
 
 import hashlib
+import re
+import struct
 import urllib.parse
+import zlib
 from collections.abc import Callable, Sequence
 
-from .blobs import Blob
+from .blobs import Blob, BytesBlob
 from .replies import Reply, Request, file_reply, text, xml_error
 from .world import MODIFIED, Stored, World
+
+_PREVIEW = re.compile(r"^/preview/[0-9a-f]{32}/original=true/\d+\.jpeg$")
 
 
 class Storage:
@@ -27,6 +32,8 @@ class Storage:
         path = urllib.parse.unquote(request.path)
         if request.method not in ("GET", "HEAD"):
             return xml_error(405, "MethodNotAllowed", "The specified method is not allowed against this resource.")
+        if _PREVIEW.match(path):
+            return _preview()
         if path.startswith("/direct/"):
             return self._direct(request, path.removeprefix("/direct/"))
         stored = self._find(path)
@@ -83,3 +90,15 @@ def _refused(state: str, *, r2: bool) -> Reply:
     if state == "expired":
         return xml_error(403, "ExpiredRequest", "Request has expired")
     return xml_error(403, "SignatureDoesNotMatch", "The request signature we calculated does not match.")
+
+
+def _preview() -> Reply:
+    """Draw a model's preview picture: 64 by 64, two colours, as PNG (W3C PNG, chunks IHDR, IDAT, IEND)."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    rows = b"".join(b"\0" + bytes([40, 90, 140] * (64 - y) + [230, 180, 90] * y) for y in range(64))
+    size = struct.pack(">IIBBBBB", 64, 64, 8, 2, 0, 0, 0)
+    data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", size) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return Reply(headers=[("Content-Type", "image/png")], blob=BytesBlob(data), length=len(data))

@@ -17,6 +17,7 @@ import select
 import socket
 import ssl
 import struct
+import sys
 import termios
 import threading
 import time
@@ -64,8 +65,6 @@ class Origin(http.server.ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Stay silent when a client leaves; anything else is a bug of the hub and is shown."""
-        import sys
-
         if not isinstance(sys.exc_info()[1], (ConnectionError, ssl.SSLError, TimeoutError)):
             super().handle_error(request, client_address)
 
