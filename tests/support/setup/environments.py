@@ -1,0 +1,118 @@
+"""Virtual environments: ComfyUI's own, and one over it with what the project and its tests need.
+
+    comfyui-venv-KEY/   ComfyUI's requirements and torch for the CPU, nothing of ours: what a plain `git clone` meets
+    NAME-venv-KEY/      the project's requirements; a .pth file adds the packages of the first one and the checkout
+    link-KEY/comfystow  -> the checkout, so that `import comfystow` finds it without a file inside it
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import pins
+from .cache import Cache
+from .comfyui_tree import reachable
+from .say import SetupError, run
+from .stand_ins import SITECUSTOMIZE
+
+#: Installed apart (torch), or answered for by stand-ins.
+_LEFT_OUT = re.compile(r"^(torch|torchvision|torchaudio)\b(?!-)", re.IGNORECASE)
+#: horde's copy leans on `requests` without saying so.
+_UNDECLARED = ["requests"]
+
+
+def python_of(venv: Path) -> Path:
+    """Give the interpreter of a virtual environment."""
+    return venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def comfyui_environment(cache: Cache, comfyui: Path) -> Path:
+    """Make the environment that ComfyUI itself runs in."""
+    lines = _requirement_lines(comfyui / "requirements.txt")
+    wanted = [line for line in lines if not _LEFT_OUT.match(line)] + _UNDECLARED
+    made_from = [_interpreter(), pins.TORCH, SITECUSTOMIZE, *wanted]
+
+    def build(path: Path) -> None:
+        log = cache.log("comfyui-venv")
+        python = _new_venv(path, log)
+        index = ["--index-url", pins.TORCH_CPU_INDEX] if reachable(pins.TORCH_CPU_INDEX) else []
+        run([*_pip(python), "install", *index, pins.TORCH], log=log)
+        # Named again, so that nothing below replaces it.
+        run([*_pip(python), "install", pins.TORCH, *wanted], log=log)
+        run([*_pip(python), "uninstall", "--yes", "torchvision", "torchaudio"], log=log)
+        (_site_packages(python) / "sitecustomize.py").write_text(SITECUSTOMIZE, encoding="utf-8")
+
+    return cache.entry("comfyui-venv", made_from, "installing ComfyUI's requirements and torch", build)
+
+
+def overlay(cache: Cache, name: str, base: Path, checkout: Path, requirements: Sequence[str]) -> Path:
+    """Make an environment of `requirements` over the environment `base`, in which `comfystow` is the checkout."""
+    link = _link(cache, checkout)
+    made_from = [_interpreter(), str(base), str(link), *requirements]
+
+    def build(path: Path) -> None:
+        log = cache.log(f"{name}-venv")
+        python = _new_venv(path, log)
+        below = _site_packages(python_of(base))
+        (_site_packages(python) / "comfystow.pth").write_text(f"{below}\n{link}\n", encoding="utf-8")
+        run([*_pip(python), "install", *requirements], log=log)
+
+    return cache.entry(f"{name}-venv", made_from, f"installing the requirements of the {name}", build)
+
+
+def project_requirements(checkout: Path, extras: Sequence[str]) -> list[str]:
+    """List what pyproject.toml demands, with the extras."""
+    project = tomllib.loads((checkout / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    optional = project["optional-dependencies"]
+    return sorted({*project["dependencies"], *(line for extra in extras for line in optional[extra])})
+
+
+def link_folder(target: Path, link: Path) -> None:
+    """Make `link` lead to the folder `target`; on Windows, where links need a right, by a junction."""
+    try:
+        link.symlink_to(target, target_is_directory=True)
+    except OSError:
+        if os.name != "nt":
+            raise
+        import _winapi
+
+        _winapi.CreateJunction(str(target), str(link))  # type: ignore[attr-defined]
+
+
+def _link(cache: Cache, checkout: Path) -> Path:
+    return cache.entry("link", [str(checkout)], f"linking {checkout}", lambda path: link_folder(checkout, path / "comfystow"))
+
+
+def _interpreter() -> str:
+    return f"{sys.executable} {sys.version}"
+
+
+def _new_venv(path: Path, log: Path) -> Path:
+    if sys.version_info < (3, 11):
+        raise SetupError(f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}: {sys.executable}")
+    try:
+        run([sys.executable, "-m", "venv", path], log=log)
+    except SetupError as err:
+        raise SetupError(f"{err}\nno virtual environment could be made; on Debian: apt-get install python3-venv") from err
+    return python_of(path)
+
+
+def _pip(python: Path) -> list[str]:
+    return [str(python), "-m", "pip", "--disable-pip-version-check", "--no-input"]
+
+
+def _site_packages(python: Path) -> Path:
+    venv = python.parent.parent
+    if os.name == "nt":
+        return venv / "Lib" / "site-packages"
+    return venv / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
+
+
+def _requirement_lines(file: Path) -> list[str]:
+    lines = (line.partition("#")[0].strip() for line in file.read_text(encoding="utf-8").splitlines())
+    return [line for line in lines if line]
