@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 _DIGEST_HEX_LENGTHS = {
     "sha256": 64,
@@ -55,7 +55,10 @@ class Digest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HuggingFaceSource:
-    """One file of a repository; `revision` None means the repository's default branch."""
+    """One file of a repository; `revision` None means the repository's default branch.
+
+    A `filename` that is empty or ends in `/` names the repository or a folder of it, not a file.
+    """
 
     repo_id: str
     filename: str
@@ -63,8 +66,9 @@ class HuggingFaceSource:
     repo_type: RepoType = RepoType.MODEL
 
     def __str__(self) -> str:
-        revision = f"@{self.revision}" if self.revision else ""
-        return f"hf://{self.repo_type.url_prefix}{self.repo_id}{revision}/{self.filename}"
+        revision = f"@{quote(self.revision, safe='')}" if self.revision else ""
+        filename = f"/{self.filename}" if self.filename else ""
+        return f"hf://{self.repo_type.url_prefix}{self.repo_id}{revision}{filename}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,11 +78,14 @@ class CivitaiSource:
     model_id: int | None = None
     version_id: int | None = None
     file_id: int | None = None
+    wanted: tuple[tuple[str, str], ...] = ()
+    """Civitai's own selectors of a file (`type`, `format`, `size`, `fp`, `quantType`), sorted; moot with a `file_id`."""
 
     def __str__(self) -> str:
         version = f"@{self.version_id}" if self.version_id is not None else ""
-        file = f"?file={self.file_id}" if self.file_id is not None else ""
-        return f"civitai://{self.model_id if self.model_id is not None else ''}{version}{file}"
+        query = [("file", str(self.file_id))] if self.file_id is not None else list(self.wanted)
+        tail = f"?{urlencode(query, quote_via=quote)}" if query else ""
+        return f"civitai://{self.model_id if self.model_id is not None else ''}{version}{tail}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
