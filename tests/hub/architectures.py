@@ -179,3 +179,28 @@ def generated_model(size_bytes: int, seed: int) -> PatternBlob:
     }
     text = json.dumps(header).encode().ljust(HEADER_RESERVE_BYTES - 8)
     return PatternBlob(header=struct.pack("<Q", len(text)) + text, size=size_bytes, seed=seed)
+
+
+def gguf(seed: int) -> bytes:
+    """Make a tiny GGUF file, version 3 (ggml docs/gguf.md): a Flux transformer's first tensors in half precision."""
+    rng = np.random.default_rng(seed)
+
+    def string(value: str) -> bytes:
+        return struct.pack("<Q", len(value)) + value.encode()
+
+    shapes = {
+        "img_in.weight": (64, 128),
+        "txt_in.weight": (128, 128),
+        "double_blocks.0.img_attn.qkv.weight": (128, 384),
+    }
+    strings = {"general.architecture": "flux", "general.name": "Stow Flux"}
+    parts = [b"GGUF", struct.pack("<IQQ", 3, len(shapes), len(strings) + 1)]
+    parts += [string(key) + struct.pack("<I", 8) + string(value) for key, value in strings.items()]
+    parts.append(string("general.file_type") + struct.pack("<II", 4, 1))
+    offset = 0
+    for name, shape in shapes.items():
+        parts.append(string(name) + struct.pack("<IQQIQ", 2, *shape, 1, offset))
+        offset += 2 * shape[0] * shape[1]
+    header = b"".join(parts)
+    values = (rng.standard_normal(offset // 2) * 0.02).astype("<f2").tobytes()
+    return header + b"\0" * (-len(header) % 32) + values

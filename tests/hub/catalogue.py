@@ -52,8 +52,14 @@ class Repo:
         return self.refs["refs/heads/main"]
 
 
-def is_lfs(path: str) -> bool:
-    return path.endswith(LFS_SUFFIXES)
+def is_lfs(path: str, blob: Blob) -> bool:
+    """Tell whether git holds only a pointer: by suffix, and for everything above the Hub's 10 MB limit."""
+    return path.endswith(LFS_SUFFIXES) or blob.size > 10_000_000
+
+
+def lfs_pointer(sha256: str, size: int) -> str:
+    """Write the pointer file that git holds in place of a large one (git-lfs docs/spec.md)."""
+    return f"version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize {size}\n"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -132,6 +138,8 @@ def build_repos(content: Content) -> tuple[list[Repo], dict[str, str]]:
     big_files = {f"big_{size}mib.safetensors": content.generated(size * MIB, size) for size in (8, 64, 256)}
     big.commit("Weights", base | big_files | {"big_2gib.safetensors": content.generated(2048 * MIB, 2048)})
 
+    gguf = Repo(repo_id="Comfy-Stow/gguf-demo", tags=("gguf",))
+    gguf.commit("Weights", base | {"stow-flux-F16.gguf": content.file("flux.gguf")})
     gated = Repo(repo_id="Comfy-Stow/gated-demo", gated="auto", licensed_tokens={HF_TOKEN}, tags=("lora",))
     gated.commit("Weights", base | {"stow_gated.safetensors": content.file("lora_gated.safetensors")})
     private = Repo(repo_id="Comfy-Stow/private-demo", private=True)
@@ -149,7 +157,7 @@ def build_repos(content: Content) -> tuple[list[Repo], dict[str, str]]:
         {"app.py": text_blob("print('gallery')\n"), "models/tiny.safetensors": content.file("embedding.safetensors")},
     )
     taesd.downloads, lora.downloads, big.downloads = 4000, 300, 20
-    repos = [taesd, lora, encoders, big, gated, private, disabled, diffusers, dataset, space]
+    repos = [taesd, lora, encoders, big, gguf, gated, private, disabled, diffusers, dataset, space]
     return repos, {"Comfy-Stow/taesd-old-name": taesd.repo_id}
 
 

@@ -47,6 +47,7 @@ def _generators(seed: int) -> dict[str, Callable[[], bytes]]:
         "lora_private.safetensors": lambda: _safetensors(arch.lora(seed + 4, rank=2, every=4), arch.LORA_METADATA),
         "lora_early.safetensors": lambda: _safetensors(arch.lora(seed + 5, rank=2, every=4), arch.LORA_METADATA),
         "lora_members.safetensors": lambda: _safetensors(arch.lora(seed + 6, rank=2, every=4), arch.LORA_METADATA),
+        "flux.gguf": lambda: arch.gguf(seed + 10),
         "lora.pt": lambda: _pickled(seed),
         "clip_l_reduced.safetensors": lambda: _safetensors(arch.clip_text(seed + 7)),
         "diffusers_unet.safetensors": lambda: _safetensors(arch.clip_text(seed + 8, layers=1)),

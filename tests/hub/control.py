@@ -62,7 +62,7 @@ class Control:
         return {}
 
     def get_counters(self, request: Request) -> Any:
-        return self._world.journal.counters() | {"peak_concurrent_by_rules": self._world.faults.peak_active}
+        return self._world.journal.counters()
 
     def get_gauge(self, request: Request) -> Any:
         return self._world.journal.gauge()

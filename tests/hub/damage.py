@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 
 from .blobs import FlippedBlob, ResizedBlob, ShiftedBlob
+from .catalogue import lfs_pointer
 from .faults import Strikes
 from .replies import Reply, html, redirect, text, xml_error
 
@@ -40,9 +41,7 @@ def replaced(reply: Reply, target: str, strikes: Strikes) -> Reply | None:
     elif "xml_error" in by_kind:
         instead = xml_error(by_kind["xml_error"]["status"], "InternalError", "We encountered an internal error.")
     elif "lfs_pointer" in by_kind:
-        # git-lfs docs/spec.md, "The Pointer".
-        pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize {reply.blob.size}\n"
-        instead = text(pointer)
+        instead = text(lfs_pointer("0" * 64, reply.blob.size))
     if instead is not None:
         instead.file = reply.file
     return instead

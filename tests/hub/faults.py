@@ -137,8 +137,6 @@ class Faults:
         self._lock = threading.Lock()
         self._rules: list[Rule] = []
         self._ids = itertools.count(1)
-        # The most requests that a `max_connections` rule saw at once, refused ones included.
-        self.peak_active = 0
 
     def add(self, spec: dict[str, Any]) -> int:
         """Add a rule from its JSON form: `kind`, selectors and parameters side by side."""
@@ -179,7 +177,6 @@ class Faults:
                 if rule.kind == "max_connections":
                     rule.active += 1
                     strikes.held.append(rule)
-                    self.peak_active = max(self.peak_active, rule.active)
                     if rule.active <= rule.params["limit"]:
                         continue
                 if rule.kind == "change":

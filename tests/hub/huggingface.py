@@ -102,7 +102,7 @@ class HuggingFace:
         label = f"{repo_id}/{path}"
         if verb == "raw":
             return self._raw(blob, path, commit)
-        if not catalogue.is_lfs(path):
+        if not catalogue.is_lfs(path, blob):
             # Small files: a relative redirect to a cacheable address (huggingface/swift-transformers#209).
             etag = f'"{self._world.digests(blob).git_sha1}"'
             query = urllib.parse.urlencode({request.path: "", "etag": etag})
@@ -150,7 +150,7 @@ class HuggingFace:
             for repo in list(self._world.repos.values())
             for _, files in repo.commits
             for path, blob in files.items()
-            if catalogue.is_lfs(path)
+            if catalogue.is_lfs(path, blob)
         )
 
     def _resolve_cache(self, request: Request, kind: str, repo_id: str, sha: str, path: str) -> Reply:
@@ -167,8 +167,8 @@ class HuggingFace:
         return file_reply(request, blob, file=f"{repo_id}/{path}", etag=etag, modified=MODIFIED, headers=headers)
 
     def _raw(self, blob: Blob, path: str, commit: Header) -> Reply:
-        if catalogue.is_lfs(path):
-            return text(lfs_pointer(self._world.digests(blob).sha256, blob.size), headers=[commit])
+        if catalogue.is_lfs(path, blob):
+            return text(catalogue.lfs_pointer(self._world.digests(blob).sha256, blob.size), headers=[commit])
         return text(b"".join(blob.chunks(0, blob.size)).decode(), headers=[commit])
 
 
@@ -183,11 +183,6 @@ def split_revision(repo: Repo, rest: str) -> tuple[str | None, str]:
             if decoded.startswith(f"{name}/"):
                 return repo.refs[ref], decoded.removeprefix(f"{name}/")
     return None, ""
-
-
-def lfs_pointer(sha256: str, size: int) -> str:
-    """Write the pointer file that git holds in place of a large one (git-lfs docs/spec.md)."""
-    return f"version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize {size}\n"
 
 
 def error(status: int, code: str | None, message: str, headers: Sequence[Header] = ()) -> Reply:

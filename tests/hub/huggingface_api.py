@@ -140,8 +140,8 @@ class HubApi:
     def _file_entry(self, path: str, blob: Blob, *, expand: bool = False) -> dict[str, Any]:
         digests = self._world.digests(blob)
         entry: dict[str, Any] = {"type": "file", "path": path, "size": blob.size, "oid": digests.git_sha1}
-        if catalogue.is_lfs(path):
-            pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{digests.sha256}\nsize {blob.size}\n"
+        if catalogue.is_lfs(path, blob):
+            pointer = catalogue.lfs_pointer(digests.sha256, blob.size)
             entry["oid"] = _git_oid(pointer.encode())
             entry["lfs"] = {"oid": digests.sha256, "size": blob.size, "pointerSize": len(pointer)}
             if self._world.settings.xet_headers:

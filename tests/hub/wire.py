@@ -19,7 +19,6 @@ import ssl
 import struct
 import sys
 import termios
-import threading
 import time
 import urllib.parse
 import zlib
@@ -37,6 +36,8 @@ SO_MAX_PACING_RATE = 47
 UNPACED = 0xFFFFFFFF
 BLOCK_BYTES = 1 << 20
 MAX_BODY_BYTES = 8 << 20
+# How long a client may take to fetch what was sent before its connection is closed on purpose.
+HANG_UP_PATIENCE_SECONDS = 30
 App = Callable[[Request], Reply]
 
 
@@ -57,7 +58,6 @@ class Origin(http.server.ThreadingHTTPServer):
     ) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
         self.name, self.app, self.faults, self.journal, self.tls = name, app, faults, journal, tls
-        self.stopping = threading.Event()
 
     @property
     def url(self) -> str:
@@ -189,8 +189,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         bucket = rate["bytes_per_second"] if rate is not None and not self.paced else None
         if reply.length <= 1 << 16 and stops == [reply.length] and bucket is None:
             # One segment for small replies.
-            self._push(head + b"".join(bytes(chunk) for chunk in reply.blob.chunks(reply.start, reply.length)))
             self._count(entry, reply.length)
+            self._push(head + b"".join(bytes(chunk) for chunk in reply.blob.chunks(reply.start, reply.length)))
             return
         self._push(head)
         sent = 0
@@ -215,13 +215,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             descriptor = os.open(reply.blob.path, os.O_RDONLY)
             try:
                 while sent + done < stop:
-                    count = os.sendfile(
-                        self.connection.fileno(), descriptor, reply.start + sent + done, min(block, stop - sent - done)
-                    )
+                    wanted = min(block, stop - sent - done)
+                    self._count(entry, wanted)
+                    count = os.sendfile(self.connection.fileno(), descriptor, reply.start + sent + done, wanted)
+                    self._count(entry, count - wanted)
                     if not count:
                         raise _GoneError
                     done += count
-                    self._count(entry, count)
                     self._keep_rate(begun, done, bucket)
             finally:
                 os.close(descriptor)
@@ -230,9 +230,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             view = memoryview(chunk)
             for at in range(0, len(view), block):
                 piece = view[at : at + block]
+                self._count(entry, len(piece))
                 self._push(piece)
                 done += len(piece)
-                self._count(entry, len(piece))
                 self._keep_rate(begun, done, bucket)
 
     @staticmethod
@@ -245,20 +245,21 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             view = memoryview(chunk)
             for at in range(0, len(view), loris["chunk_bytes"]):
                 piece = view[at : at + loris["chunk_bytes"]]
-                self._push(piece)
                 self._count(entry, len(piece))
+                self._push(piece)
                 self._wait(loris["interval_seconds"])
 
     def _send_chunked(self, reply: Reply, packed: dict[str, Any] | None, entry: Entry | None) -> None:
         for piece in _packed(reply, packed):
-            self._push(b"%x\r\n%b\r\n" % (len(piece), piece))
             self._count(entry, len(piece))
+            self._push(b"%x\r\n%b\r\n" % (len(piece), piece))
         self._push(b"0\r\n\r\n")
 
     def _push(self, data: bytes | memoryview) -> None:
         self.connection.sendall(data)
 
     def _count(self, entry: Entry | None, count: int) -> None:
+        """Count body bytes before they go out, so that a client that has them all never reads an older count."""
         if entry is not None:
             self.server.journal.sent(entry, count)
 
@@ -274,20 +275,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _wait(self, seconds: float | None) -> None:
         """Do nothing for a while (None: for good), but notice when the client leaves."""
-        deadline = None if seconds is None else time.monotonic() + seconds
         poller = select.poll()
         poller.register(self.connection, select.POLLRDHUP)
-        while not self.server.stopping.is_set():
-            left = 0.5 if deadline is None else min(0.5, deadline - time.monotonic())
-            if left <= 0:
-                return
-            if poller.poll(left * 1000):
-                raise _GoneError
-        raise _GoneError
+        if poller.poll(None if seconds is None else seconds * 1000):
+            raise _GoneError
 
     def _hang_up(self, *, reset: bool) -> None:
         """Close the connection here, by FIN or by RST, after the client has what was sent so far."""
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + HANG_UP_PATIENCE_SECONDS
         while time.monotonic() < deadline:
             unsent = fcntl.ioctl(self.connection.fileno(), termios.TIOCOUTQ, b"\0" * 4)
             if not struct.unpack("i", unsent)[0]:

@@ -84,7 +84,6 @@ class World:
     def reset(self) -> None:
         """Forget faults, requests, settings and everything that was added; the files at rest stay."""
         self.faults.clear()
-        self.faults.peak_active = 0
         self.journal.clear()
         self.settings = Settings()
         self.generation = 0

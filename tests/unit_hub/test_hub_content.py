@@ -95,6 +95,14 @@ def test_text_encoder_has_clip_keys(content: Content) -> None:
     assert tensors["text_model.embeddings.position_embedding.weight"].shape[0] == 77
 
 
+def test_gguf_is_laid_out_as_its_header_says(content: Content) -> None:
+    data = whole(content.file("flux.gguf"))
+    assert data[:4] == b"GGUF"
+    assert int.from_bytes(data[4:8], "little") == 3
+    assert b"general.architecture" in data[:64]
+    assert (len(data) - 2 * (64 * 128 + 128 * 128 + 128 * 384)) % 32 == 0
+
+
 def test_same_seed_makes_the_same_files_another_seed_others(content: Content, tmp_path: Path) -> None:
     name = "taesd.safetensors"
     assert whole(Content(tmp_path, 0).file(name)) == whole(content.file(name))

@@ -226,7 +226,7 @@ def test_hf_api_reads_every_listing(hub: Hub, client: Any) -> None:
     assert result["paths"] == [["RepoFile", "taesd.safetensors"], ["RepoFolder", "vae"]]
     assert result["refs"] == [["main", "feature/slash"], ["v1"], ["1"]]
     assert result["found"] == [REPO]
-    assert result["all"] == 8
+    assert result["all"] == 9
     assert result["filtered"] == ["Comfy-Stow/tiny-diffusers"]
     assert result["renamed"] == REPO
     assert result["datasets"] == ["Comfy-Stow/prompts"]
