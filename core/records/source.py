@@ -66,7 +66,9 @@ class HuggingFaceSource:
     repo_type: RepoType = RepoType.MODEL
 
     def __str__(self) -> str:
-        revision = f"@{quote(self.revision, safe='')}" if self.revision else ""
+        # `refs/pr/1` is spelt as the site spells it; any other slash would read as the beginning of the path.
+        safe = "/" if re.fullmatch(r"refs/[^/]+/[^/]+", self.revision or "") else ""
+        revision = f"@{quote(self.revision, safe=safe)}" if self.revision else ""
         filename = f"/{self.filename}" if self.filename else ""
         return f"hf://{self.repo_type.url_prefix}{self.repo_id}{revision}{filename}"
 
@@ -79,7 +81,7 @@ class CivitaiSource:
     version_id: int | None = None
     file_id: int | None = None
     wanted: tuple[tuple[str, str], ...] = ()
-    """Civitai's own selectors of a file (`type`, `format`, `size`, `fp`, `quantType`), sorted; moot with a `file_id`."""
+    """Civitai's own selectors (`type`, `format`, `size`, `fp`, `quantType`), sorted; moot with a `file_id`."""
 
     def __str__(self) -> str:
         version = f"@{self.version_id}" if self.version_id is not None else ""
