@@ -127,6 +127,14 @@ def normalise_url(url: str) -> str | None:
         return None
     path, query = parts.path, parts.query
     if host in _HUB_HOSTS:
-        path = path.replace("/blob/", "/resolve/", 1)
-        query = ""
+        path, query = _resolve_path(path), ""
     return urlunsplit((parts.scheme, parts.netloc, path, query, ""))
+
+
+def _resolve_path(path: str) -> str:
+    """Turn a file's page on Hugging Face into its address: `/owner/name/blob/…`, with `datasets` or `spaces` before."""
+    parts = path.split("/")
+    place = 4 if parts[1:2] in (["datasets"], ["spaces"]) else 3
+    if parts[place : place + 1] == ["blob"]:
+        parts[place] = "resolve"
+    return "/".join(parts)

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 
 from ..records.workflow import Confidence
 
-_PARTS = re.compile(r"\d+|[a-z]+")
+_WORDS = re.compile(r"[a-z0-9]+")
 #: Words that tell two files of one model apart: a different one means different bytes.
 _TELLING = frozenset(
     (
@@ -60,7 +60,11 @@ def nearest(name: str, names: Iterable[str]) -> NearName | None:
     if len(moved) == 1:
         return NearName(moved[0], Confidence.HIGH, "the same file name in another subfolder")
     if moved:
-        return NearName(min(moved, key=len), Confidence.LIKELY, f"{len(moved)} subfolders hold this file name")
+        return NearName(
+            min(moved, key=lambda other: (len(other), other)),
+            Confidence.LIKELY,
+            f"{len(moved)} subfolders hold this file name",
+        )
     return _spelt_otherwise(base, known)
 
 
@@ -89,8 +93,6 @@ def _letters(base: str) -> str:
 
 
 def _telling(base: str) -> tuple[str, ...]:
-    """Return the numbers and telling words of a name, in order of the alphabet."""
-    stem = base.rpartition(".")[0]
-    words = re.split(r"[^a-z0-9]+", stem)
-    numbers = [part for part in _PARTS.findall(stem) if part.isdigit()]
-    return tuple(sorted(numbers + [word for word in words if word in _TELLING]))
+    """Return the words that a name may not differ in: those with a number, and telling ones; in alphabetical order."""
+    words = _WORDS.findall(base.rpartition(".")[0])
+    return tuple(sorted(word for word in words if word in _TELLING or not word.isalpha()))

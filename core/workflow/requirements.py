@@ -173,7 +173,7 @@ def node_values(node: DocumentNode, table: NodeTable) -> list[tuple[str | None, 
 
 
 def _current(stored: str, replacement: str | None) -> str:
-    """Return the replacement, unless it is something else than a file where a file stands: then places were mixed up."""
+    """Return the replacement, unless it is no file where a file stands: then places were mixed up."""
     if replacement is None or (looks_like_model(stored) and not looks_like_model(replacement)):
         return stored
     return replacement

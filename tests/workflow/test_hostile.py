@@ -1,0 +1,178 @@
+"""Documents made to hurt: each ends in an error or in skipped nodes, in bounded time and memory."""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+import zlib
+
+import pytest
+from comfystow.core.errors import WorkflowError
+from comfystow.core.workflow.document import MAX_NODES
+from comfystow.core.workflow.images import embedded_texts
+from comfystow.core.workflow.load import load_document, parse_json
+from comfystow.core.workflow.requirements import requirements
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../../etc/x.safetensors", "/etc/x.safetensors", "C:\\x.safetensors", "a/../../x.safetensors", "<b>x</b>.safetensors",
+     "nul.safetensors", "x\u202e.safetensors"],
+)  # fmt: skip
+def test_a_name_that_leads_elsewhere_is_skipped_with_its_node(graph, name):
+    g = graph()
+    g.node(4, "VAELoader", name)
+    g.node(5, "VAELoader", "good.safetensors")
+    found = requirements(g.document())
+    assert [model.name for model in found.models] == ["good.safetensors"]
+    assert [part.node_id for part in found.skipped] == ["4"]
+
+
+def test_a_subgraph_that_contains_itself_is_skipped(graph):
+    first, second = graph(), graph()
+    first.node(1, "second")
+    first.node(2, "VAELoader", "x.safetensors")
+    second.node(1, "first")
+    g = graph()
+    g.subgraph("first", first, {"a": (1, "a")})
+    g.subgraph("second", second, {"a": (1, "a")})
+    g.node(9, "first", "v")
+    found = requirements(g.document())
+    assert [model.name for model in found.models] == ["x.safetensors"]
+    assert found.skipped[0].node_id == "9:1:1"
+
+
+def test_subgraphs_that_multiply_are_refused(graph):
+    g = graph()
+    for level in range(12):
+        inner = graph()
+        for index in range(8):
+            inner.node(index, f"level{level + 1}")
+        g.subgraph(f"level{level}", inner, {})
+    g.node(1, "level0")
+    with pytest.raises(WorkflowError, match=str(MAX_NODES)):
+        requirements(g.document())
+
+
+def test_promotions_that_multiply_cost_no_more_than_their_size(graph):
+    g = graph()
+    for level in range(15):
+        inner = graph()
+        for index in range(20):
+            inner.node(index, f"level{level + 1}" if level < 14 else "VAELoader", "x")
+        g.subgraph(f"level{level}", inner, {f"p{index}": (index, f"p{index}") for index in range(20)})
+    g.nodes.append({"id": 1, "type": "level14", "widgets_values": ["y.safetensors"]})
+    (model,) = requirements(g.document()).models
+    assert (model.name, model.uses[0].node_id) == ("y.safetensors", "1:0")
+
+
+def test_ten_thousand_nodes_are_read(graph):
+    g = graph()
+    for index in range(10_000):
+        g.node(index, "LoraLoader", f"lora{index}.safetensors", 1, 1)
+    assert len(requirements(g.document()).models) == 10_000
+
+
+def test_parts_of_the_wrong_type_are_skipped_by_id():
+    nodes = [None, 3, {}, {"id": [], "type": "x"}, {"id": 5}, {"id": True, "type": "x"},
+             {"id": 6, "type": "VAELoader", "widgets_values": "x", "inputs": 7, "properties": [], "mode": {}}]  # fmt: skip
+    found = requirements({"nodes": nodes, "links": [1, [1], {"id": {}}], "definitions": {"subgraphs": [1, {"id": 3}]}})
+    assert not found.models
+    assert [part.node_id for part in found.skipped] == ["#0", "#1", "#2", "#3", "5", "#5"]
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-20, 20) | st.sampled_from(["1", "-10", "a.safetensors", "s", "VAELoader"]),
+    lambda children: st.lists(children, max_size=4)
+    | st.dictionaries(
+        st.sampled_from(["id", "type", "nodes", "links", "inputs", "widgets_values", "properties", "models", "name",
+                         "class_type", "proxyWidgets", "link", "widget", "mode", "lora", "widgets_values_named"]),
+        children, max_size=6),
+    max_leaves=40,
+)  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(nodes=st.lists(_JSON, max_size=4), inner=_JSON, links=_JSON, inputs=_JSON)
+def test_any_json_gives_a_result_or_our_error(nodes, inner, links, inputs):
+    document = {
+        "nodes": [*nodes, {"id": 1, "type": "s", "inputs": inputs, "widgets_values": inner}],
+        "links": links,
+        "definitions": {"subgraphs": [{"id": "s", "nodes": inner, "links": links, "inputs": inputs}]},
+    }
+    found = requirements(document)
+    assert all(model.name for model in found.models + found.inactive)
+
+
+@settings(max_examples=200, deadline=None)
+@given(document=_JSON)
+def test_any_document_is_read_or_refused(document):
+    try:
+        names = [model.name for model in requirements(document).models]
+    except WorkflowError:
+        return
+    assert all(names)
+
+
+@pytest.mark.parametrize("data", [b"{", b"\xff\xfe\x00", b"[" * 100_000, b"1" * 10_000, b""])
+def test_corrupt_json_is_our_error(data, tmp_path):
+    path = tmp_path / "w.json"
+    path.write_bytes(data)
+    with pytest.raises(WorkflowError):
+        requirements(load_document(path))
+
+
+def test_corrupt_json_names_line_and_column():
+    with pytest.raises(WorkflowError, match="line 2, column 3"):
+        parse_json("{\n  x", "w.json")
+
+
+def test_a_png_chunk_of_100_mb_is_stepped_over_or_refused_unread(tmp_path):
+    text = chunk(b"tEXt", b"workflow\0" + json.dumps({"nodes": []}).encode())
+    for kind, outcome in ((b"IDAT", "read"), (b"tEXt", "refused")):
+        path = tmp_path / f"{outcome}.png"
+        with path.open("wb") as file:
+            file.write(PNG + struct.pack(">I", 100 << 20) + kind)
+            file.seek(100 << 20, 1)
+            file.write(b"\0\0\0\0" + text + chunk(b"IEND", b""))
+        if outcome == "read":
+            assert load_document(path) == {"nodes": []}
+        else:
+            with pytest.raises(WorkflowError, match="longer than 32 MiB"):
+                load_document(path)
+
+
+def test_a_chunk_longer_than_its_file_is_refused():
+    data = PNG + struct.pack(">I", 0xFFFFFFFF) + b"tEXt" + b"workflow\0{}"
+    with pytest.raises(WorkflowError, match="longer than the file"):
+        embedded_texts(io.BytesIO(data), len(data))
+
+
+def test_a_compressed_text_cannot_blow_up():
+    bomb = zlib.compress(b"a" * (64 << 20), 9)
+    data = PNG + chunk(b"zTXt", b"workflow\0\0" + bomb)
+    with pytest.raises(WorkflowError, match="longer than 32 MiB"):
+        embedded_texts(io.BytesIO(data), len(data))
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    body=st.binary(max_size=200),
+    start=st.sampled_from([PNG, b"RIFF\0\0\0\0WEBP", b"RIFF\0\0\0\0WEBPEXIF\x40\0\0\0II*\0"]),
+)
+def test_any_bytes_behind_an_image_head_are_read_or_refused(body, start):
+    data = start + body
+    try:
+        texts = embedded_texts(io.BytesIO(data), len(data))
+    except WorkflowError:
+        return
+    assert set(texts) <= {"workflow", "prompt"}
