@@ -1,4 +1,4 @@
-"""What is not a Python package: a browser, and the JavaScript tools."""
+"""What is not a Python package: a browser, Prometheus' tools, a compiler, and the JavaScript tools."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from .say import SetupError, run, step
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
+#: Program -> Debian's package of it: promtool judges our rules, gcc makes the driver library that the tests load.
+_PROGRAMS = {"git": "git", "node": "nodejs", "npm": "npm", "promtool": "prometheus", "gcc": "gcc", "curl": "curl"}
+
 
 def browser() -> Path | None:
     """Give the browser of this machine; COMFYSTOW_BROWSER names another."""
@@ -22,9 +25,8 @@ def browser() -> Path | None:
 
 
 def ensure_programs(cache: Cache) -> None:
-    """Install the browser, node and git where they are missing and apt-get is there to be used; else say what to install."""
-    missing = [name for name in ("git", "node", "npm") if shutil.which(name) is None]
-    packages = [{"node": "nodejs"}.get(name, name) for name in missing]
+    """Install the browser and the programs that are missing where apt-get is there to be used; else say what to install."""
+    packages = [package for name, package in _PROGRAMS.items() if shutil.which(name) is None]
     if browser() is None:
         packages.append("chromium")
     if not packages:
