@@ -18,6 +18,7 @@ from .answers import REDIRECTS
 from .client import Response
 from .disposition import suggested_name
 from .egress import MAX_HOPS
+from .hosts import origin_of
 from .secrets import redact
 
 if TYPE_CHECKING:
@@ -77,10 +78,12 @@ async def locate(
     method: str = "GET",
     json: object = None,
     max_body_bytes: int = 0,
+    stay: bool = False,
 ) -> Location:
     """Follow redirects to the first answer that is none, and read the `span` or at most `max_body_bytes` of it.
 
-    Always by GET, as Civitai answers HEAD with 401 whatever the token.
+    By GET unless told, as Civitai answers HEAD with 401 whatever the token. `stay` ends the walk at a redirect that
+    leaves the origin of the URL: a hub tells all about a file before it points at its storage.
     Raises: EgressError, ServerError (redirect loop), and the errors of `HttpClient` and of refusals.
     """
     headers = {"Range": f"bytes={span[0]}-{span[1] - 1}"} if span else {}
@@ -92,10 +95,13 @@ async def locate(
             credentials = None
         async with client.open(method, here, credentials=credentials, headers=headers, json=json) as reply:
             if reply.status in REDIRECTS and reply.headers.get("Location"):
+                there = _next_url(here, reply.headers["Location"])
+                if stay and origin_of(there) != origin_of(url):
+                    return _arrived(reply, here, tuple(hops), b"", span=None)
                 hops.append(Hop(url=here, status=reply.status, headers=reply.headers))
                 if len(hops) > MAX_HOPS:
                     raise ServerError(f"`{redact(url)}` redirects more than {MAX_HOPS} times")
-                here = _next_url(here, reply.headers["Location"])
+                here = there
                 continue
             if reply.status >= 400 and not (reply.status == 416 and span):
                 raise await client.refusal(reply, here, with_token=credentials is not None)
@@ -132,6 +138,8 @@ def _size(reply: aiohttp.ClientResponse, url: str, span: tuple[int, int] | None)
     """Return the file's size, and whether the server serves ranges."""
     if reply.headers.get("Content-Encoding", "identity").lower() not in {"", "identity"}:
         return None, False  # the length is that of the compressed form
+    if reply.status not in {200, 206, 416}:
+        return None, False
     if reply.status in {206, 416}:
         match = _CONTENT_RANGE.fullmatch(reply.headers.get("Content-Range", "").strip())
         start = span[0] if span else 0

@@ -1,0 +1,82 @@
+"""From a `Source` to the one file it means, whichever place it comes from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..config import Settings
+from ..errors import NotFoundError, UsageError
+from ..net.client import HttpClient
+from ..net.credentials import Credentials
+from ..net.hosts import origin_of
+from ..paths import safe_component
+from ..records.source import (
+    CivitaiSource,
+    Digest,
+    DigestSource,
+    HuggingFaceSource,
+    LocalSource,
+    ResolvedFile,
+    Source,
+    StoreSource,
+    UrlSource,
+)
+from .civitai import Civitai
+from .direct import resolve_url
+from .huggingface import HuggingFace
+from .reference import parse_reference
+
+
+class Sources:
+    """All places at once. Teaches the client what the providers' refusals mean."""
+
+    def __init__(self, client: HttpClient, settings: Settings) -> None:
+        self._client = client
+        self._hf_hosts = _host_of(settings.hf_endpoint)
+        self._civitai_hosts = _host_of(settings.civitai_endpoint)
+        self.huggingface = HuggingFace(client, settings)
+        self.civitai = Civitai(client, settings)
+
+    def parse(self, text: str) -> Source:
+        """Read a reference, with the configured endpoints as further names of their sites."""
+        return parse_reference(text, hf_hosts=self._hf_hosts, civitai_hosts=self._civitai_hosts)
+
+    async def resolve(self, source: Source, credentials: Credentials | None = None) -> ResolvedFile:
+        """Find the one file that a source means, pinned as far as the place allows. Raises: StowError."""
+        match source:
+            case HuggingFaceSource():
+                return await self.huggingface.resolve(source, credentials)
+            case CivitaiSource():
+                return await self.civitai.resolve(source, credentials)
+            case UrlSource():
+                return await resolve_url(self._client, source, credentials)
+            case DigestSource():
+                return await self._by_digest(source.digest, credentials)
+            case LocalSource():
+                return _local(source)
+            case StoreSource():
+                raise UsageError("object stores are not read yet", hint="give an https:// link")
+
+    async def _by_digest(self, digest: Digest, credentials: Credentials | None) -> ResolvedFile:
+        found = await self.civitai.by_digest(digest, credentials)
+        if found is None:
+            raise NotFoundError(f"nobody we know has the file {digest}", hint="give a link to it")
+        return await self.civitai.resolve(found, credentials)
+
+
+def _local(source: LocalSource) -> ResolvedFile:
+    path = Path(source.path)
+    try:
+        size = path.stat().st_size
+    except OSError as err:
+        raise NotFoundError(f"cannot read `{source.path}`: {err.strerror}", hint="check the path") from err
+    return ResolvedFile(
+        source=source, url=path.as_uri(), filename=safe_component(path.name), size_bytes=size, accepts_ranges=True
+    )
+
+
+def _host_of(endpoint: str) -> frozenset[str]:
+    origin = origin_of(endpoint)
+    if origin is None:
+        return frozenset()
+    return frozenset({origin[1] if origin[2] in {80, 443} else f"{origin[1]}:{origin[2]}"})
