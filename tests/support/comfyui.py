@@ -29,6 +29,7 @@ _STOP_SECONDS = 10.0
 _IMPORT_TIME = re.compile(r"^\s*([0-9.]+) seconds( \(IMPORT FAILED\))?: (.+)$", re.MULTILINE)
 #: Not part of the package; a copied tree goes without them.
 _NOT_COPIED = shutil.ignore_patterns(".git", "tests", "bench", "docker", "node_modules", "__pycache__", ".*_cache")
+_SEEN_BEFORE = {"Comfy.TutorialCompleted": True, "Comfy.Workflow.ShowMissingNodesWarning": True}
 # A proxy of the environment is never meant for loopback.
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -126,6 +127,10 @@ class ComfyServer:
     def _lay_out(self, pack: Path | None, pack_name: str, copy: bool) -> None:
         for name in ("custom_nodes", "user", "input", "output", "temp"):
             (self.base / name).mkdir(parents=True, exist_ok=True)
+        settings = self.base / "user" / "default" / "comfy.settings.json"
+        if not settings.exists():  # the first visit's windows stand in every test's way
+            settings.parent.mkdir(parents=True)
+            settings.write_text(json.dumps(_SEEN_BEFORE), encoding="utf-8")
         for folder in (self.install.root / "models").iterdir():
             if folder.is_dir():
                 (self.models / folder.name).mkdir(parents=True, exist_ok=True)

@@ -35,7 +35,7 @@ def comfyui_environment(cache: Cache, comfyui: Path) -> Path:
     """Make the environment that ComfyUI itself runs in."""
     lines = _requirement_lines(comfyui / "requirements.txt")
     wanted = [line for line in lines if not _LEFT_OUT.match(line)] + _UNDECLARED
-    made_from = [_interpreter(), pins.TORCH, SITECUSTOMIZE, *wanted]
+    made_from = [f"{_interpreter()} {sys.version}", pins.TORCH, SITECUSTOMIZE, *wanted]
 
     def build(path: Path) -> None:
         log = cache.log("comfyui-venv")
@@ -53,7 +53,7 @@ def comfyui_environment(cache: Cache, comfyui: Path) -> Path:
 def overlay(cache: Cache, name: str, base: Path, checkout: Path, requirements: Sequence[str]) -> Path:
     """Make an environment of `requirements` over the environment `base`, in which `comfystow` is the checkout."""
     link = _link(cache, checkout)
-    made_from = [_interpreter(), str(base), str(link), *requirements]
+    made_from = [f"{_interpreter()} {sys.version}", str(base), str(link), *requirements]
 
     def build(path: Path) -> None:
         log = cache.log(f"{name}-venv")
@@ -88,15 +88,16 @@ def _link(cache: Cache, checkout: Path) -> Path:
     return cache.entry("link", [str(checkout)], f"linking {checkout}", lambda path: link_folder(checkout, path / "comfystow"))
 
 
-def _interpreter() -> str:
-    return f"{sys.executable} {sys.version}"
+def _interpreter() -> Path:
+    """Give the interpreter under any virtual environment: the same, whoever runs the set-up."""
+    return Path(getattr(sys, "_base_executable", sys.executable)).resolve()
 
 
 def _new_venv(path: Path, log: Path) -> Path:
     if sys.version_info < (3, 11):
         raise SetupError(f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}: {sys.executable}")
     try:
-        run([sys.executable, "-m", "venv", path], log=log)
+        run([_interpreter(), "-m", "venv", path], log=log)
     except SetupError as err:
         raise SetupError(f"{err}\nno virtual environment could be made; on Debian: apt-get install python3-venv") from err
     return python_of(path)
