@@ -214,6 +214,12 @@ class ComfyServer:
         self.stop()
         shutil.rmtree(self._run_dir, ignore_errors=True)
 
+    def wait(self) -> int:
+        """Wait until the server ends by itself; give its exit code."""
+        if self._process is None:
+            raise ComfyError("it does not run")
+        return self._process.wait()
+
     def restart(self) -> ComfyServer:
         """End the server alone, as a user does, and start it again on the same port."""
         self._end(signal.SIGTERM)
