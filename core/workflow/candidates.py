@@ -6,7 +6,10 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 from urllib.parse import urlsplit, urlunsplit
 
+from ..errors import InvalidReferenceError
+from ..records.source import HuggingFaceSource
 from ..records.workflow import Candidate, Confidence, RequiredModel
+from ..sources.reference import parse_reference
 from .names import basename, normalised
 from .prompts import NoteLink
 
@@ -34,7 +37,7 @@ def find_candidates(
     """
     found: dict[str, Candidate] = {}
     for candidate in _all(model, lookup, links):
-        key = candidate.url or candidate.source
+        key = _canonical(candidate.source)[0]
         known = found.get(key)
         if known is None or _ORDER[candidate.confidence] < _ORDER[known.confidence]:
             found[key] = _completed(candidate, known)
@@ -56,21 +59,20 @@ def _all(model: RequiredModel, lookup: Lookup | None, links: Iterable[NoteLink])
     for link in links:
         url = normalise_url(link.url)
         if url is not None and basename(urlsplit(url).path).lower() == base:
-            yield _named(model, Candidate(source=url, url=url, confidence=Confidence.LIKELY, reason=_note_reason(link)))
+            reason = f"a note in the workflow links it (node {link.node_id})"
+            source, _ = _canonical(url)
+            yield _named(model, Candidate(source=source, url=url, confidence=Confidence.LIKELY, reason=reason))
 
 
 def _embedded(model: RequiredModel, url: str) -> Candidate:
-    with_digest = model.sha256 is not None
-    return _named(
-        model,
-        Candidate(
-            source=url,
-            url=url,
-            confidence=Confidence.EXACT if with_digest else Confidence.HIGH,
-            reason="embedded in the workflow" + (" with its SHA-256" if with_digest else ""),
-            sha256=model.sha256,
-        ),
-    )
+    source, is_file = _canonical(url)
+    if not is_file:
+        confidence, reason = Confidence.GUESS, "embedded in the workflow, but it is a page and no file"
+    elif model.sha256 is not None:
+        confidence, reason = Confidence.EXACT, "embedded in the workflow with its SHA-256"
+    else:
+        confidence, reason = Confidence.HIGH, "embedded in the workflow"
+    return _named(model, Candidate(source=source, url=url, confidence=confidence, reason=reason, sha256=model.sha256))
 
 
 def _named(model: RequiredModel, candidate: Candidate) -> Candidate:
@@ -108,8 +110,14 @@ def _contradicts(model: RequiredModel, candidate: Candidate) -> bool:
     return model.sha256 is not None and candidate.sha256 is not None and candidate.sha256 != model.sha256
 
 
-def _note_reason(link: NoteLink) -> str:
-    return f"a note in the workflow links it (node {link.node_id})"
+def _canonical(reference: str) -> tuple[str, bool]:
+    """Return a reference in its one spelling, and whether it names a file (a whole repository does not)."""
+    try:
+        source = parse_reference(reference)
+    except InvalidReferenceError:
+        return reference, False
+    folder = isinstance(source, HuggingFaceSource) and (not source.filename or source.filename.endswith("/"))
+    return str(source), not folder
 
 
 def normalise_url(url: str) -> str | None:

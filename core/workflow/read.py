@@ -20,23 +20,35 @@ def read_document(data: object) -> Document:
     """
     if not isinstance(data, Mapping):
         raise _no_workflow(f"it is {_kind(data)}, not an object")
-    if isinstance(data.get("nodes"), list):
-        return read_litegraph(data)
-    prompt = data.get("prompt", data.get("output"))
-    if isinstance(prompt, Mapping) and looks_like_prompt(prompt):
-        return read_prompt(prompt, workflow=_workflow_of(data))
-    if isinstance(workflow := data.get("workflow"), Mapping) and isinstance(workflow.get("nodes"), list):
+    prompt, workflow = prompt_of(data), workflow_of(data)
+    if prompt is not None:
+        return read_prompt(prompt, workflow=workflow)
+    if workflow is not None:
         return read_litegraph(workflow)
-    if looks_like_prompt(data):
-        return read_prompt(data, workflow=None)
     raise _no_workflow("it has neither `nodes` (a workflow) nor entries with `class_type` (an API prompt)")
 
 
-def _workflow_of(data: Mapping[str, object]) -> object:
+def prompt_of(data: object) -> Mapping[str, object] | None:
+    """Return the API prompt in a document: the document itself, or inside its envelope."""
+    if not isinstance(data, Mapping) or isinstance(data.get("nodes"), list):
+        return None
+    for inner in (data.get("prompt"), data.get("output"), data):
+        if isinstance(inner, Mapping) and looks_like_prompt(inner):
+            return inner
+    return None
+
+
+def workflow_of(data: object) -> Mapping[str, object] | None:
+    """Return the litegraph workflow in a document: the document itself, or inside its envelope."""
+    if not isinstance(data, Mapping):
+        return None
     extra = data.get("extra_data")
     pnginfo = extra.get("extra_pnginfo") if isinstance(extra, Mapping) else None
     embedded = pnginfo.get("workflow") if isinstance(pnginfo, Mapping) else None
-    return embedded if embedded is not None else data.get("workflow")
+    for inner in (data, embedded, data.get("workflow")):
+        if isinstance(inner, Mapping) and isinstance(inner.get("nodes"), list):
+            return inner
+    return None
 
 
 def _no_workflow(reason: str) -> WorkflowError:

@@ -23,7 +23,7 @@ class Catalogue:
 
 
 def entry(url=URL, confidence=Confidence.HIGH, **extra):
-    fields = {"source": "hf://o/r/sub/x.safetensors", "name": "x.safetensors", "reason": "listed", **extra}
+    fields = {"source": url, "name": "x.safetensors", "reason": "listed", **extra}
     return Candidate(url=url, confidence=confidence, **fields)
 
 
