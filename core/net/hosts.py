@@ -11,7 +11,7 @@ from ..config import Settings
 from ..errors import ConfigError
 from .addresses import Address
 
-HUGGINGFACE_HOSTS = frozenset({"huggingface.co", "hf.co"})
+HUGGINGFACE_HOSTS = frozenset({"huggingface.co", "www.huggingface.co", "hf.co"})
 CIVITAI_HOSTS = frozenset({"civitai.com", "www.civitai.com", "civitai.red", "www.civitai.red"})
 GITHUB_HOSTS = frozenset({"github.com"})
 

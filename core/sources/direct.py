@@ -9,16 +9,13 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from ..errors import AuthRequiredError, NotAModelError
+from ..headers.sniff import SNIFF_BYTES, Content, sniff
 from ..net.client import HttpClient
 from ..net.credentials import Credentials
 from ..net.location import Location
 from ..net.secrets import redact
 from ..paths import has_model_suffix
 from ..records.source import Digest, ResolvedFile, UrlSource
-from .content import not_a_model
-
-#: Enough to know a web page, an XML error or an LFS pointer by (git-lfs docs/spec.md: a pointer is below 1024 bytes).
-FIRST_BYTES = 1024
 
 
 async def resolve_url(client: HttpClient, source: UrlSource, credentials: Credentials | None) -> ResolvedFile:
@@ -26,7 +23,7 @@ async def resolve_url(client: HttpClient, source: UrlSource, credentials: Creden
 
     Raises: NotAModelError: a page, a pointer or an error; AuthRequiredError: a login page; and refusals.
     """
-    location = await client.locate(source.url, credentials=credentials, first_bytes=FIRST_BYTES)
+    location = await client.locate(source.url, credentials=credentials, first_bytes=SNIFF_BYTES)
     refuse_page(location, source.url)
     name = location.filename
     if name is None:
@@ -44,19 +41,18 @@ async def resolve_url(client: HttpClient, source: UrlSource, credentials: Creden
 
 def refuse_page(location: Location, url: str) -> None:
     """Refuse what is no file. Raises: NotAModelError, AuthRequiredError."""
-    path = urlsplit(location.url).path.lower()
-    kind = not_a_model(location.body, location.headers.get("Content-Type", ""))
-    if kind is None:
+    content = sniff(location.body)
+    if not content.is_refusal:
         return
-    where = f"`{redact(url)}`"
-    if kind == "html" and re.search(r"/(?:log-?in|sign-?in|auth|sso)\b", path):
-        raise AuthRequiredError(f"{where} leads to a login page", hint="store a token for it, or use another source")
-    if kind == "lfs_pointer":
+    where, path = f"`{redact(url)}`", urlsplit(location.url).path.lower()
+    if content is Content.LFS_POINTER:
         raise NotAModelError(
             f"{where} is a Git LFS pointer, not the file",
-            hint="link the file itself: /resolve/ or media.githubusercontent.com",
+            hint="link the file itself: /resolve/ on Hugging Face, media.githubusercontent.com on GitHub",
         )
-    what = {"html": "a web page", "xml": "an XML error", "json": "a JSON message"}[kind]
+    if content is Content.HTML and re.search(r"/(?:log-?in|sign-?in|auth|sso)\b", path):
+        raise AuthRequiredError(f"{where} leads to a login page", hint="store a token for it, or use another source")
+    what = "a web page" if content is Content.HTML else "an XML error"
     hint = "link the file itself, not the page about it"
     if location.hops and not has_model_suffix(path):
         hint = "the site may want a login, or the file is gone"
