@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import Protocol
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from ..errors import InvalidReferenceError
 from ..records.source import HuggingFaceSource
 from ..records.workflow import Candidate, Confidence, RequiredModel
+from ..sources.catalogue_entry import normalise_url
 from ..sources.reference import parse_reference
 from .names import basename, normalised
 from .prompts import NoteLink
 
 _ORDER = {Confidence.EXACT: 0, Confidence.HIGH: 1, Confidence.LIKELY: 2, Confidence.GUESS: 3}
-_HUB_HOSTS = frozenset({"huggingface.co", "www.huggingface.co", "hf.co"})
 
 
 class Lookup(Protocol):
@@ -47,7 +47,7 @@ def find_candidates(
 
 
 def _all(model: RequiredModel, lookup: Lookup | None, links: Iterable[NoteLink]) -> Iterable[Candidate]:
-    if model.url is not None and (url := normalise_url(model.url)) is not None:
+    if model.url is not None and (url := web_address(model.url)) is not None:
         yield _embedded(model, url)
     if lookup is not None:
         if model.sha256 is not None:
@@ -57,7 +57,7 @@ def _all(model: RequiredModel, lookup: Lookup | None, links: Iterable[NoteLink])
                 yield _named(model, candidate)
     base = basename(model.name).lower()
     for link in links:
-        url = normalise_url(link.url)
+        url = web_address(link.url)
         if url is not None and basename(urlsplit(url).path).lower() == base:
             reason = f"a note in the workflow links it (node {link.node_id})"
             source, _ = _canonical(url)
@@ -120,29 +120,11 @@ def _canonical(reference: str) -> tuple[str, bool]:
     return str(source), not folder
 
 
-def normalise_url(url: str) -> str | None:
-    """Return the address in its one spelling, None for what is no web address.
-
-    Hugging Face: `/blob/` pages become `/resolve/`, and the query goes (`?download=true` names the same file). The
-    fragment goes everywhere; other hosts keep their query, it may choose the file (Civitai).
-    """
+def web_address(url: str) -> str | None:
+    """Return the address in the one spelling that the catalogues use too, None for what is no web address."""
     try:
         parts = urlsplit(url.strip())
-        host = parts.hostname
+        proper = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.username is None
     except ValueError:
         return None
-    if parts.scheme not in {"http", "https"} or not host or parts.username is not None:
-        return None
-    path, query = parts.path, parts.query
-    if host in _HUB_HOSTS:
-        path, query = _resolve_path(path), ""
-    return urlunsplit((parts.scheme, parts.netloc, path, query, ""))
-
-
-def _resolve_path(path: str) -> str:
-    """Turn a file's page on Hugging Face into its address: `/owner/name/blob/…`, with `datasets` or `spaces` before."""
-    parts = path.split("/")
-    place = 4 if parts[1:2] in (["datasets"], ["spaces"]) else 3
-    if parts[place : place + 1] == ["blob"]:
-        parts[place] = "resolve"
-    return "/".join(parts)
+    return normalise_url(url) if proper else None

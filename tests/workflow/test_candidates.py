@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from comfystow.core.records.workflow import Candidate, Confidence, RequiredModel
-from comfystow.core.workflow.candidates import find_candidates, normalise_url
+from comfystow.core.workflow.candidates import find_candidates, web_address
 from comfystow.core.workflow.prompts import NoteLink
 
 SHA, OTHER = "ab" * 32, "cd" * 32
@@ -41,6 +41,7 @@ def required(**extra):
             "https://civitai.com/api/download/models/1?type=Model",
         ),
         ("https://huggingface.co/o/blob/blob/main/blob/x", "https://huggingface.co/o/blob/resolve/main/blob/x"),
+        ("https://hf.co/datasets/o/r/blob/v1/x", "https://huggingface.co/datasets/o/r/resolve/v1/x"),
         ("javascript:alert(1)", None),
         ("https://user:pw@huggingface.co/x", None),
         ("file:///etc/passwd", None),
@@ -48,7 +49,7 @@ def required(**extra):
     ],
 )
 def test_an_address_has_one_spelling(written, normal):
-    assert normalise_url(written) == normal
+    assert web_address(written) == normal
 
 
 def test_an_embedded_address_is_high_and_with_its_digest_exact():

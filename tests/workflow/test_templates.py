@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from comfystow.core.records.workflow import Confidence
+from comfystow.core.sources.catalogue import Catalogue, shipped_entries
 from comfystow.core.workflow.candidates import find_candidates
 from comfystow.core.workflow.node_inputs import folder_name
 from comfystow.core.workflow.requirements import requirements
@@ -57,3 +58,17 @@ def test_node_types_alone_give_the_same_requirements(release):
     for template in templates(release):
         with_data = {(model.folder_name, model.name) for model in all_models(template.workflow)}
         assert {(model.folder_name, model.name) for model in all_models(stripped(template.workflow))} == with_data
+
+
+def test_names_alone_resolve_through_the_shipped_catalogue(release):
+    """The catalogue is made of the same templates' lists, so this measures the way from a name to its entry."""
+    catalogue = Catalogue(shipped_entries())
+    required = resolved = wrong_folder = 0
+    for template in templates(release):
+        for model in all_models(stripped(template.workflow)):
+            found = find_candidates(model, catalogue)
+            required += 1
+            resolved += bool(found) and found[0].confidence in {Confidence.EXACT, Confidence.HIGH}
+            wrong_folder += any(candidate.folder_name != model.folder_name for candidate in found)
+    assert resolved / required >= 0.97, f"{resolved} of {required}"
+    assert wrong_folder == 0
