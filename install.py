@@ -17,6 +17,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 HERE = Path(__file__).absolute().parent
+NEW_ENOUGH = sys.version_info >= (3, 11)  # noqa: UP036 - this file must run where the package cannot
 
 #: Distribution -> what is off without it. The first three come with ComfyUI itself.
 PACKAGES = {
@@ -35,7 +36,7 @@ def check() -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a folder's name may not fit the console's encoding
     print(f"ComfyStow in {HERE}")
-    if sys.version_info < (3, 11):
+    if not NEW_ENOUGH:
         print(f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}: the extension will not load")
         return 0
     missing = []
@@ -70,7 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _set_up_and_run(options: argparse.Namespace, rest: list[str]) -> int:
-    if sys.version_info < (3, 11):
+    if not NEW_ENOUGH:
         print(f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}", file=sys.stderr)
         return 2
     if not (HERE / "tests" / "support").is_dir():

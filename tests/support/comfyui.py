@@ -12,14 +12,13 @@ import socket
 import subprocess
 import tempfile
 import time
-import urllib.error
-import urllib.request
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .ask import Reply, ask
 from .leftovers import MARK, end_marked
 from .setup.environments import link_folder
 from .setup.workshop import CHECKOUT, ComfyInstall
@@ -30,25 +29,10 @@ _IMPORT_TIME = re.compile(r"^\s*([0-9.]+) seconds( \(IMPORT FAILED\))?: (.+)$", 
 #: Not part of the package; a copied tree goes without them.
 _NOT_COPIED = shutil.ignore_patterns(".git", "tests", "bench", "docker", "node_modules", "__pycache__", ".*_cache")
 _SEEN_BEFORE = {"Comfy.TutorialCompleted": True, "Comfy.Workflow.ShowMissingNodesWarning": True}
-# A proxy of the environment is never meant for loopback.
-_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class ComfyError(RuntimeError):
     """The server did not start; the text ends with its log."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
-    """A response of the server."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    def json(self) -> Any:
-        """Parse the body."""
-        return json.loads(self.body)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,27 +245,9 @@ class ComfyServer:
             for seconds, failed, folder in _IMPORT_TIME.findall(self.log)
         }
 
-    def request(
-        self,
-        method: str,
-        path: str,
-        body: object = None,
-        *,
-        headers: Mapping[str, str] | None = None,
-        host: str = "127.0.0.1",
-        timeout_seconds: float = 30,
-    ) -> Reply:
-        """Ask the server; `body` goes as JSON. A refusal is a Reply too."""
-        data = None if body is None else json.dumps(body).encode()
-        sent = {"Content-Type": "application/json"} if data is not None else {}
-        address = f"http://{host}:{self.port}{path}"
-        asked = urllib.request.Request(address, data=data, method=method, headers={**sent, **(headers or {})})
-        try:
-            with _OPENER.open(asked, timeout=timeout_seconds) as answer:
-                return Reply(status=answer.status, headers=answer.headers, body=answer.read())
-        except urllib.error.HTTPError as refusal:
-            with refusal:
-                return Reply(status=refusal.code, headers=refusal.headers, body=refusal.read())
+    def request(self, method: str, path: str, body: object = None, *, host: str = "127.0.0.1", **options: Any) -> Reply:
+        """Ask the server, on another address with `host`; see `ask`."""
+        return ask(method, f"http://{host}:{self.port}{path}", body, **options)
 
     def stow(self, method: str, path: str, body: object = None, **options: Any) -> Reply:
         """Ask a route of ours (`/downloads`), with the header that it wants."""

@@ -11,12 +11,12 @@ import socket
 import subprocess
 import sys
 import tempfile
-import urllib.request
 import webbrowser
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
+from ..ask import ask
 from ..comfyui import ComfyServer, hub_environment
 from ..setup.say import SetupError, say, step
 from ..setup.workshop import Workshop
@@ -24,7 +24,6 @@ from .pack import link, write_pack
 
 #: A connection; slow enough to watch a file of 5 MB arrive.
 _BYTES_PER_SECOND = 600_000
-_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def run_demo(workshop: Workshop, *, port: int, frontend: str, open_browser: bool) -> int:
@@ -102,11 +101,7 @@ def _token(checkout: Path) -> str:
 
 
 def _slow_down(hf_url: str) -> None:
-    rule = json.dumps({"kind": "rate", "bytes_per_second": _BYTES_PER_SECOND}).encode()
-    asked = urllib.request.Request(
-        f"{hf_url}/__hub__/faults", data=rule, method="POST", headers={"Content-Type": "application/json"}
-    )
-    _OPENER.open(asked, timeout=10).close()
+    ask("POST", f"{hf_url}/__hub__/faults", {"kind": "rate", "bytes_per_second": _BYTES_PER_SECOND})
 
 
 def _welcome(server: ComfyServer, open_browser: bool) -> None:
@@ -116,6 +111,8 @@ def _welcome(server: ComfyServer, open_browser: bool) -> None:
         say(f"the extension was imported in {times.seconds} s")
     say(f"log: {server.log_file}")
     print(f"\n  Open {address}\n  Ctrl-C ends ComfyUI, the engine and the hub.\n", flush=True)
-    graphical = os.name == "nt" or sys.platform == "darwin" or "DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ
+    graphical = (
+        os.name == "nt" or sys.platform == "darwin" or "DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ
+    )
     if open_browser and graphical:
         webbrowser.open(address)

@@ -48,7 +48,9 @@ class Cache:
         self.root = root or cache_root()
         checkout = Path(__file__).resolve().parents[3]
         if self.root.is_relative_to(checkout):
-            raise SetupError(f"the cache {self.root} lies inside the checkout; set COMFYSTOW_CACHE_DIR to another folder")
+            raise SetupError(
+                f"the cache {self.root} lies inside the checkout; set COMFYSTOW_CACHE_DIR to another folder"
+            )
 
     def log(self, name: str) -> Path:
         """Give the path of the log of that name."""

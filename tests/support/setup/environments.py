@@ -1,8 +1,8 @@
 """Virtual environments: ComfyUI's own, and one over it with what the project and its tests need.
 
-    comfyui-venv-KEY/   ComfyUI's requirements and torch for the CPU, nothing of ours: what a plain `git clone` meets
-    NAME-venv-KEY/      the project's requirements; a .pth file adds the packages of the first one and the checkout
-    link-KEY/comfystow  -> the checkout, so that `import comfystow` finds it without a file inside it
+comfyui-venv-KEY/   ComfyUI's requirements and torch for the CPU, nothing of ours: what a plain `git clone` meets
+NAME-venv-KEY/      the project's requirements; a .pth file adds the packages of the first one and the checkout
+link-KEY/comfystow  -> the checkout, so that `import comfystow` finds it without a file inside it
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def comfyui_environment(cache: Cache, comfyui: Path) -> Path:
 
 def overlay(cache: Cache, name: str, base: Path, checkout: Path, requirements: Sequence[str]) -> Path:
     """Make an environment of `requirements` over the environment `base`, in which `comfystow` is the checkout."""
-    link = _link(cache, checkout)
+    link = import_folder(cache, checkout)
     made_from = [f"{_interpreter()} {sys.version}", str(base), str(link), *requirements]
 
     def build(path: Path) -> None:
@@ -84,8 +84,11 @@ def link_folder(target: Path, link: Path) -> None:
         _winapi.CreateJunction(str(target), str(link))  # type: ignore[attr-defined]
 
 
-def _link(cache: Cache, checkout: Path) -> Path:
-    return cache.entry("link", [str(checkout)], f"linking {checkout}", lambda path: link_folder(checkout, path / "comfystow"))
+def import_folder(cache: Cache, checkout: Path) -> Path:
+    """Make a folder from which `import comfystow` finds the checkout."""
+    return cache.entry(
+        "link", [str(checkout)], f"linking {checkout}", lambda path: link_folder(checkout, path / "comfystow")
+    )
 
 
 def _interpreter() -> Path:
@@ -94,12 +97,12 @@ def _interpreter() -> Path:
 
 
 def _new_venv(path: Path, log: Path) -> Path:
-    if sys.version_info < (3, 11):
-        raise SetupError(f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}: {sys.executable}")
     try:
         run([_interpreter(), "-m", "venv", path], log=log)
     except SetupError as err:
-        raise SetupError(f"{err}\nno virtual environment could be made; on Debian: apt-get install python3-venv") from err
+        raise SetupError(
+            f"{err}\nno virtual environment could be made; on Debian: apt-get install python3-venv"
+        ) from err
     return python_of(path)
 
 

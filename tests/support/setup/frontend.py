@@ -25,11 +25,8 @@ def frontend(cache: Cache, name: str = pins.DEFAULT_FRONTEND) -> Frontend:
     requirement = pins.FRONTENDS.get(name, f"comfyui-frontend-package=={name}")
 
     def build(path: Path) -> None:
-        run(
-            [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input"]
-            + ["install", "--no-deps", "--target", path, requirement],
-            log=cache.log("frontend"),
-        )
+        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input"]
+        run([*pip, "install", "--no-deps", "--target", path, requirement], log=cache.log("frontend"))
 
     path = cache.entry("frontend", [requirement], f"installing {requirement}", build)
     root = path / "comfyui_frontend_package" / "static"

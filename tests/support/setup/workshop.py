@@ -38,6 +38,10 @@ class Workshop:
         """Give ComfyUI with all that a user can switch on."""
         return self._install("demo", ["monitor", "cli"])
 
+    def import_folder(self) -> Path:
+        """Give the folder from which `import comfystow` finds the checkout."""
+        return environments.import_folder(self.cache, self.checkout)
+
     def frontend(self, name: str) -> Frontend:
         """Give the pages of a version."""
         return frontend(self.cache, name)
@@ -55,6 +59,4 @@ class Workshop:
         base = environments.comfyui_environment(self.cache, root)
         requirements = environments.project_requirements(self.checkout, extras)
         over = environments.overlay(self.cache, name, base, self.checkout, requirements)
-        return ComfyInstall(
-            root=root, bare_python=environments.python_of(base), python=environments.python_of(over)
-        )
+        return ComfyInstall(root=root, bare_python=environments.python_of(base), python=environments.python_of(over))
