@@ -42,16 +42,19 @@ FOREIGN_VARIABLES = (
     "no_proxy",
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
+    "CUDA_VISIBLE_DEVICES",
+    "CUDA_DEVICE_ORDER",
 )
 
 
-def setting(default: object, doc: str, *, size: bool = False, remote: bool = True) -> typing.Any:
+def setting(default: object, doc: str, *, size: bool = False, remote: bool = True, secret: bool = False) -> typing.Any:
     """Declare one setting.
 
-    `size` takes `20M` in text; `remote` false keeps it out of what the panel may change over HTTP (access gates).
+    `size` takes `20M` in text; `remote` false keeps it out of what the panel may change over HTTP (access gates);
+    `secret` keeps its value out of every repr, and so out of logs.
     """
     factory = {"default_factory": lambda: default} if isinstance(default, list | dict) else {"default": default}
-    return field(**factory, metadata={"doc": doc, "size": size, "remote": remote})
+    return field(**factory, repr=not secret, metadata={"doc": doc, "size": size, "remote": remote, "secret": secret})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,11 +106,26 @@ class Settings:
     progress_seconds: float = setting(0.25, "Between two progress events.")
     run_dir: str | None = setting(None, "Machine-local folder of lock and socket.", remote=False)
 
+    # Monitor and alerts
+    monitor_budget_ratio: float = setting(0.005, "Most of one core that sampling may cost; the interval grows.")
+    monitor_history: bool = setting(False, "Keep sampling for the history when nobody looks.")
+    monitor_history_seconds: float = setting(10.0, "Between two samples for the history alone.")
+    gpu_timeout_seconds: float = setting(2.0, "Until a GPU driver or a disk counts as hanging.")
+    rented_cores: float | None = setting(None, "Cores of this machine, where its container does not tell.")
+    scrape_lease_seconds: float = setting(60.0, "How long a scrape keeps the machine sampled.")
+    alerts: tuple[str, ...] = setting((), "Sampled alerts to judge: `GpuHot`, `GpuHot=90`, `all`; `-Name` is off.")
+    alert_interval_seconds: float = setting(30.0, "Between two samples for alerts, and between two looks at them.")
+    alert_webhook_url: str | None = setting(None, "Where alerts are posted.", remote=False, secret=True)
+    alert_webhook_secret: str | None = setting(None, "Key of the webhook's signature.", remote=False, secret=True)
+    alert_webhook_retry_seconds: float = setting(2.0, "First pause before a webhook is tried again; it doubles.")
+    alert_webhook_retry_limit: int = setting(8, "How often a webhook is tried before the message is dropped.")
+
 
 _ALIASES = {
     "hf_endpoint": "HF_ENDPOINT",
     "civitai_endpoint": "CIVITAI_ENDPOINT",
     "hf_offline": "HF_HUB_OFFLINE",
+    "rented_cores": "RUNPOD_CPU_COUNT",
 }
 
 

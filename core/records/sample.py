@@ -17,8 +17,9 @@ class GpuProcess:
 class GpuSample:
     """One GPU, or one MIG slice of it (`parent_uuid` set). Ratios run from 0 to 1.
 
-    `index` is the driver's own order; `visible` tells whether this process's CUDA may use it
-    (CUDA_VISIBLE_DEVICES), None where that cannot be told.
+    `index` is the driver's own order; `visible` tells whether ComfyUI's CUDA may use it (CUDA_VISIBLE_DEVICES), None
+    where that cannot be told. `xid_errors` counts what the driver reported while somebody looked; `last_xid` is the
+    newest of those codes.
     """
 
     uuid: str
@@ -42,6 +43,8 @@ class GpuSample:
     pcie_generation: int | None = None
     pcie_width: int | None = None
     ecc_uncorrected_errors: int | None = None
+    xid_errors: int | None = None
+    last_xid: int | None = None
     processes: tuple[GpuProcess, ...] | None = None
 
 
@@ -88,4 +91,53 @@ class SystemSample:
     host: HostSample = HostSample()
     disks: tuple[DiskSample, ...] = ()
     network: NetworkSample = NetworkSample()
+    download_rate_bytes_per_second: float | None = None
     cost_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpuPoint:
+    """What the history keeps of one GPU."""
+
+    uuid: str
+    utilization_ratio: float | None = None
+    memory_used_bytes: int | None = None
+    temperature_celsius: float | None = None
+    power_watts: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryPoint:
+    """What the history keeps of one moment; `disk_free_bytes` is in the order of the sample's disks."""
+
+    taken_at: float
+    gpus: tuple[GpuPoint, ...] = ()
+    cpu_utilization_ratio: float | None = None
+    memory_used_bytes: int | None = None
+    network_received_bytes_per_second: float | None = None
+    network_sent_bytes_per_second: float | None = None
+    download_rate_bytes_per_second: float | None = None
+    disk_free_bytes: tuple[int | None, ...] = ()
+
+    @classmethod
+    def of(cls, sample: SystemSample) -> HistoryPoint:
+        """Keep the numbers that a curve is drawn of."""
+        return cls(
+            taken_at=sample.taken_at,
+            gpus=tuple(
+                GpuPoint(
+                    uuid=gpu.uuid,
+                    utilization_ratio=gpu.utilization_ratio,
+                    memory_used_bytes=gpu.memory_used_bytes,
+                    temperature_celsius=gpu.temperature_celsius,
+                    power_watts=gpu.power_watts,
+                )
+                for gpu in sample.gpus or ()
+            ),
+            cpu_utilization_ratio=sample.host.cpu_utilization_ratio,
+            memory_used_bytes=sample.host.memory_used_bytes,
+            network_received_bytes_per_second=sample.network.received_bytes_per_second,
+            network_sent_bytes_per_second=sample.network.sent_bytes_per_second,
+            download_rate_bytes_per_second=sample.download_rate_bytes_per_second,
+            disk_free_bytes=tuple(disk.free_bytes for disk in sample.disks),
+        )

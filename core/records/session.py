@@ -17,6 +17,15 @@ class LoadedModel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PromptCount:
+    """How many prompts ended one way (`success`, `error`, `interrupted`) since ComfyUI started, and their seconds."""
+
+    outcome: str
+    count: int
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HostState:
     """What ComfyUI does now; the host pushes it, the engine never asks. Times are seconds since the epoch."""
 
@@ -27,6 +36,7 @@ class HostState:
     torch_allocated_bytes: int | None = None
     torch_reserved_bytes: int | None = None
     loaded_models: tuple[LoadedModel, ...] = ()
+    prompts: tuple[PromptCount, ...] = ()
     received_at: float | None = None
 
 
