@@ -40,7 +40,7 @@ def read_prompt(prompt: Mapping[str, object], *, workflow: object) -> Document:
         collector.add(
             DocumentNode(node_id=node_id, node_type=node_type, title=_title(entry), values=prompt_values(inputs))
         )
-    return collector.finish(_embedded_anywhere(workflow), from_prompt=True)
+    return collector.finish(embedded_anywhere(workflow), from_prompt=True)
 
 
 def prompt_values(inputs: Mapping[str, object]) -> tuple[WidgetValue, ...]:
@@ -71,7 +71,7 @@ def _title(entry: Mapping[str, object]) -> str | None:
     return short_text(meta.get("title"), 256) if isinstance(meta, Mapping) else None
 
 
-def _embedded_anywhere(workflow: object) -> tuple[EmbeddedModel, ...]:
+def embedded_anywhere(workflow: object) -> tuple[EmbeddedModel, ...]:
     """Return all models embedded in a workflow's nodes; whether a node still uses one, the prompt's values say."""
     if not isinstance(workflow, Mapping):
         return ()
