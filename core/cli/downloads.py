@@ -1,0 +1,86 @@
+"""`comfystow downloads`: show and steer the queue."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from ..engine.sync_client import SyncEngineClient
+from ..errors import StowError, UsageError
+from .fetch import follow
+from .options import add_common, client_of, installation_of
+from .output import exit_code_of, show_error, show_json
+from .progress import line_of
+
+_VERBS = ("pause", "resume", "cancel", "retry")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("action", nargs="?", choices=(*_VERBS, "priority"), help="what to do; without it, list")
+    parser.add_argument("ids", nargs="*", metavar="ID", help="downloads; `pause` and `resume` without one take all")
+    parser.add_argument("--position", type=int, default=0, metavar="N", help="place for `priority`; 0, first, is default")
+    parser.add_argument("--follow", action="store_true", help="keep showing what changes, until Ctrl-C")
+    add_common(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """List, steer or follow."""
+    with client_of(installation_of(arguments)) as client:
+        if arguments.follow:
+            return _follow(client)
+        if arguments.action is None:
+            _show(client.call("GET", "/downloads")["downloads"], arguments)
+            return 0
+        return _steer(client, arguments)
+
+
+def _steer(client: SyncEngineClient, arguments: argparse.Namespace) -> int:
+    if not arguments.ids:
+        if arguments.action not in {"pause", "resume"}:
+            raise UsageError(f"`{arguments.action}` needs an ID", hint="`comfystow downloads` lists them")
+        _show(client.call("POST", f"/downloads/{arguments.action}-all")["downloads"], arguments)
+        return 0
+    rows, errors = [], []
+    for download_id in arguments.ids:
+        try:
+            rows.append(_one(client, arguments, download_id))
+        except StowError as err:
+            show_error(err)
+            errors.append(err)
+    _show(rows, arguments)
+    return exit_code_of(errors)
+
+
+def _one(client: SyncEngineClient, arguments: argparse.Namespace, download_id: str) -> dict[str, Any]:
+    from urllib.parse import quote
+
+    path = f"/downloads/{quote(download_id, safe='')}"
+    if arguments.action == "priority":
+        moved: dict[str, Any] = client.call("PATCH", path, {"position": arguments.position})
+        return moved
+    changed: dict[str, Any] = client.call("POST", f"{path}/{arguments.action}")
+    return changed
+
+
+def _show(rows: list[dict[str, Any]], arguments: argparse.Namespace) -> None:
+    if arguments.json:
+        show_json(rows)
+        return
+    for row in rows:
+        print(f"{row['id']}  {line_of(row)}")
+
+
+def _follow(client: SyncEngineClient) -> int:
+    shown: dict[str, str] = {}
+
+    def take(rows: list[dict[str, Any]]) -> bool:
+        for row in rows:
+            line = f"{row['id']}  {line_of(row)}"
+            if shown.get(row["id"]) != line:
+                shown[row["id"]] = line
+                print(line, flush=True)
+        return False
+
+    follow(client, take)
+    return 0

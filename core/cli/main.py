@@ -1,0 +1,105 @@
+"""Find the command, run it, and turn what goes wrong into words and an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from typing import Protocol
+
+PROGRAM = "comfystow"
+EXIT_INTERRUPTED = 130
+
+#: Name, and what it does. `core/cli/<name>.py` holds `configure` and `run`, and is imported only to run.
+COMMANDS = {
+    "get": "download models: URLs, hf://, civitai:// and more",
+    "missing": "say what a workflow needs and lacks",
+    "ensure": "fetch what a workflow lacks",
+    "downloads": "show and steer the queue",
+    "auth": "keep, remove and try tokens; show the access secret",
+    "engine": "the process that downloads: status, stop, run",
+    "bench": "compare with other tools on this machine",
+}
+
+
+class Command(Protocol):
+    """What the module of a command holds."""
+
+    def configure(self, parser: argparse.ArgumentParser) -> None:
+        """Add its arguments."""
+
+    def run(self, arguments: argparse.Namespace) -> int:
+        """Do it, and return the exit code."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; the result is the exit code."""
+    words = sys.argv[1:] if arguments is None else arguments
+    if not words or words[0] not in COMMANDS:
+        return _without_command(words)
+    from ..errors import StowError
+
+    parser = parser_for(words[0])
+    try:
+        return command_module(words[0]).run(parser.parse_args(words[1:]))
+    except StowError as err:
+        from .output import show_error
+
+        show_error(err)
+        return err.exit_code
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read us has enough; without this Python complains once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _without_command(words: list[str]) -> int:
+    if words and words[0] == "help" and len(words) > 1 and words[1] in COMMANDS:
+        parser_for(words[1]).print_help()
+        return 0
+    if words and words[0] == "--version":
+        print(f"{PROGRAM} {_version()}")
+        return 0
+    if words and words[0] in {"-h", "--help", "help"}:
+        print(overview())
+        return 0
+    print(overview(), file=sys.stderr)
+    if words:
+        print(f"\nerror: there is no command `{words[0]}`", file=sys.stderr)
+    return 2
+
+
+def overview() -> str:
+    """Return what `--help` shows."""
+    rows = "\n".join(f"  {name:<11}{summary}" for name, summary in COMMANDS.items())
+    return (
+        f"usage: {PROGRAM} COMMAND …\n\nBring models into a ComfyUI installation, whole and where the loaders look.\n\n"
+        f"commands:\n{rows}\n\n`{PROGRAM} COMMAND --help` tells more; `{PROGRAM} --version` tells the version."
+    )
+
+
+def command_module(name: str) -> Command:
+    """Import the module of a command."""
+    module: Command = importlib.import_module(f".{name}", __package__)  # type: ignore[assignment]
+    return module
+
+
+def parser_for(name: str) -> argparse.ArgumentParser:
+    """Build the parser of one command."""
+    parser = argparse.ArgumentParser(
+        prog=f"{PROGRAM} {name}", description=_sentence(COMMANDS[name]), allow_abbrev=False
+    )
+    command_module(name).configure(parser)
+    return parser
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _version() -> str:
+    package = __package__.rpartition(".core.")[0]
+    return str(sys.modules[package].__version__)

@@ -1,0 +1,31 @@
+"""Data goes to standard output, everything said to people goes to standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from ..errors import StowError
+
+
+def show_json(data: object) -> None:
+    """Print data for programs."""
+    print(json.dumps(data, indent=2, ensure_ascii=False))
+
+
+def say(text: str) -> None:
+    """Tell people something."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def show_error(error: StowError) -> None:
+    """Tell what is wrong and what to do."""
+    say(f"error: {error.message}")
+    if error.hint:
+        say(f"hint: {error.hint}")
+
+
+def exit_code_of(errors: list[StowError]) -> int:
+    """Return the exit code of all failures of a command: their own when they are of one class, else 1."""
+    codes = {error.exit_code for error in errors}
+    return 0 if not codes else codes.pop() if len(codes) == 1 else 1

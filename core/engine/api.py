@@ -1,0 +1,148 @@
+"""The route table over HTTP: reads and checks a request, calls its handler, writes JSON; errors become JSON in one place."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from ..errors import AccessError, EngineError, NotFoundHereError, StowError, UsageError
+from ..records.download import ErrorInfo
+from ..records.json import from_json, to_json
+from ..runtime import Runtime
+from .handlers import HANDLERS
+from .handlers.call import Call, Handler
+from .presence import Presence
+from .protocol import LOCAL_HEADER, SESSION_HEADER, EngineStatus
+from .routes import ROUTES, Route, Where
+from .stream import stream_events
+
+_log = logging.getLogger("comfystow.engine")
+
+_WebHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Api:
+    """What the routes stand on. `token` is asked for where the engine listens on a port instead of a socket."""
+
+    runtime: Runtime
+    presence: Presence
+    status: Callable[[], EngineStatus]
+    leave: Callable[[str], None]
+    leaving: asyncio.Event
+    token: str | None = None
+
+    def application(self) -> web.Application:
+        """Mount the engine's rows."""
+        app = web.Application(client_max_size=max(route.max_body_bytes for route in ROUTES))
+        for route in ROUTES:
+            if route.where is Where.ENGINE:
+                app.router.add_route(route.method, route.path, self._mounted(route))
+        app.router.add_route("*", "/{rest:.*}", self._guarded(_unknown))
+        return app
+
+    def _mounted(self, route: Route) -> _WebHandler:
+        if route.name == "events":
+            return self._guarded(self._events)
+        handler = HANDLERS[route.name]
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            return await self._answer(request, route, handler)
+
+        return self._guarded(answer)
+
+    def _guarded(self, handler: _WebHandler) -> _WebHandler:
+        """Check the token and turn errors into JSON."""
+
+        async def guarded(request: web.Request) -> web.StreamResponse:
+            try:
+                self._check_token(request)
+                return await handler(request)
+            except StowError as err:
+                return error_response(err)
+            except web.HTTPException:
+                raise
+            except ConnectionResetError:
+                raise  # the caller went away; nobody is there to be answered
+            except Exception:  # the one place, beside workers, where everything is caught
+                _log.exception("%s %s failed", request.method, request.path)
+                return error_response(StowError("something unexpected happened", hint="the engine's log says what"))
+
+        return guarded
+
+    async def _answer(self, request: web.Request, route: Route, handler: Handler) -> web.StreamResponse:
+        body = await read_body(request, route)
+        # A caller that goes away takes its own request with it only up to here: what began is brought to its end.
+        return await asyncio.shield(asyncio.ensure_future(self._carried_out(request, route, handler, body)))
+
+    async def _carried_out(self, request: web.Request, route: Route, handler: Handler, body: Any) -> web.Response:
+        session_id = request.headers.get(SESSION_HEADER)
+        with self.presence.request(session_id):
+            if self.presence.leaving and not route.name.startswith("engine."):
+                raise EngineError("the engine is leaving", hint="ask the next one")
+            call = Call(
+                runtime=self.runtime,
+                presence=self.presence,
+                status=self.status,
+                leave=self.leave,
+                parameters=request.match_info,
+                body=body,
+                session_id=session_id,
+                local=LOCAL_HEADER in request.headers,
+            )
+            return web.json_response(await handler(call), status=route.status)
+
+    async def _events(self, request: web.Request) -> web.StreamResponse:
+        if self.presence.leaving:
+            raise EngineError("the engine is leaving", hint="ask the next one")
+        return await stream_events(request, self.runtime, self.presence, self.leaving)
+
+    def _check_token(self, request: web.Request) -> None:
+        if self.token is None:
+            return
+        given = request.headers.get("Authorization", "")
+        if not hmac.compare_digest(given.encode(), f"Bearer {self.token}".encode()):
+            raise AccessError("this engine answers its own callers only")
+
+
+async def read_body(request: web.Request, route: Route) -> Any:
+    """Read a body as the record of its route. Raises: UsageError: too large, no JSON, not that record."""
+    if route.request is None:
+        return None
+    if (request.content_length or 0) > route.max_body_bytes:
+        raise _too_large(route)
+    try:
+        text = await request.content.read(route.max_body_bytes + 1) if request.can_read_body else b""
+        while len(text) <= route.max_body_bytes and (more := await request.content.read(1 << 16)):
+            text += more
+        if len(text) > route.max_body_bytes:
+            raise _too_large(route)
+        data = json.loads(text or b"{}")
+    except (ValueError, RecursionError):
+        raise UsageError("the body is no JSON, or nested too deep") from None
+    return from_json(route.request, data)
+
+
+def _too_large(route: Route) -> UsageError:
+    return UsageError(f"the body is larger than {route.max_body_bytes >> 20} MiB")
+
+
+def error_response(error: StowError) -> web.Response:
+    """Write an error of our tree."""
+    headers = {}
+    if error.retry_after_seconds is not None:
+        headers["Retry-After"] = str(max(1, round(error.retry_after_seconds)))
+    return web.json_response({"error": to_json(ErrorInfo.of(error))}, status=error.http_status, headers=headers)
+
+
+async def _unknown(request: web.Request) -> web.StreamResponse:
+    known = {route.path for route in ROUTES}
+    hint = "the method is another" if request.path in known else None
+    raise NotFoundHereError(f"there is no `{request.method} {request.path[:120]}`", hint=hint)

@@ -1,0 +1,28 @@
+"""Bodies of requests that are no record of their own anywhere else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoveRequest:
+    """Where a download goes in the queue; 0 is first."""
+
+    position: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkflowRequest:
+    """One of both: what ComfyUI's page saves, or what it queues."""
+
+    workflow: Any = None
+    prompt: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credential:
+    """A token on its way in; it never comes out again."""
+
+    token: str = field(repr=False)

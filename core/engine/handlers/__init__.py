@@ -1,0 +1,14 @@
+"""What answers each row of the route table: one short function a row, found by the row's name."""
+
+from __future__ import annotations
+
+from .call import Handler
+from .credentials import CREDENTIALS
+from .downloads import DOWNLOADS
+from .engine import ENGINE
+from .host import HOST
+from .workflow import WORKFLOW
+
+HANDLERS: dict[str, Handler] = {**DOWNLOADS, **WORKFLOW, **CREDENTIALS, **ENGINE, **HOST}
+
+__all__ = ["HANDLERS", "Handler"]

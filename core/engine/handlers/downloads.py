@@ -1,0 +1,69 @@
+"""The queue."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from ...errors import NotFoundHereError
+from ...records.download import Download, DownloadRequest
+from ..bodies import MoveRequest
+from ...runtime import download_json
+from .call import Call, Handler
+
+
+def _found(call: Call) -> Download:
+    download = call.runtime.downloads.get(call.parameters["id"])
+    if download is None:
+        raise NotFoundHereError(f"there is no download `{call.parameters['id'][:60]}`")
+    return download
+
+
+def _shown(call: Call, download: Download) -> dict[str, object]:
+    return download_json(download, with_paths=call.local)
+
+
+async def list_all(call: Call) -> object:
+    """List the queue and its history."""
+    return {"downloads": [_shown(call, download) for download in call.runtime.downloads.list()]}
+
+
+async def submit(call: Call) -> object:
+    """Take a request into the queue."""
+    request: DownloadRequest = call.body
+    return _shown(call, await call.runtime.downloads.submit(request, call.session))
+
+
+async def move(call: Call) -> object:
+    """Change the place in the queue."""
+    request: MoveRequest = call.body
+    return _shown(call, await call.runtime.downloads.move(_found(call).id, request.position))
+
+
+def _control(verb: str) -> Handler:
+    async def handler(call: Call) -> object:
+        act: Callable[[str], Awaitable[Download]] = getattr(call.runtime.downloads, verb)
+        return _shown(call, await act(_found(call).id))
+
+    return handler
+
+
+async def pause_all(call: Call) -> object:
+    """Pause everything."""
+    await call.runtime.downloads.pause_all()
+    return await list_all(call)
+
+
+async def resume_all(call: Call) -> object:
+    """Resume everything."""
+    await call.runtime.downloads.resume_all()
+    return await list_all(call)
+
+
+DOWNLOADS: dict[str, Handler] = {
+    "downloads.list": list_all,
+    "downloads.submit": submit,
+    "downloads.move": move,
+    "downloads.pause_all": pause_all,
+    "downloads.resume_all": resume_all,
+    **{f"downloads.{verb}": _control(verb) for verb in ("pause", "resume", "cancel", "retry")},
+}

@@ -1,0 +1,190 @@
+"""The one table of routes: what the engine serves, what ComfyUI's server mounts, what openapi.json and docs/http.md say.
+
+Rows of `Where.ENGINE` are served by the engine and proxied by ComfyUI's server under `HTTP_PREFIX`; rows of `Where.HOST`
+need torch or ComfyUI's queue and are served there; `internal` rows are between the engine and its callers on this
+machine, and are never proxied. A row that is added here needs a handler in `handlers/` (a test compares).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ..records.download import DownloadRequest
+from ..records.session import HostState, Session
+from .bodies import Credential, MoveRequest, WorkflowRequest
+from .protocol import StopRequest
+
+MIB = 1 << 20
+
+
+class Where(StrEnum):
+    """Who answers."""
+
+    ENGINE = "engine"
+    HOST = "host"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One row. `request` is the record of the body, None for no body; `returns` describes the answer in words."""
+
+    method: str
+    path: str
+    name: str
+    summary: str
+    returns: str
+    request: type | None = None
+    status: int = 200
+    where: Where = Where.ENGINE
+    internal: bool = False
+    max_body_bytes: int = MIB
+
+    @property
+    def changes(self) -> bool:
+        """True where a request may change something: the gate asks more of it."""
+        return self.method != "GET"
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Return the names in braces."""
+        return tuple(part[1:-1] for part in self.path.split("/") if part.startswith("{"))
+
+
+def _on_download(verb: str, summary: str) -> Route:
+    return Route(
+        method="POST",
+        path=f"/downloads/{{id}}/{verb}",
+        name=f"downloads.{verb}",
+        summary=summary,
+        returns="the Download",
+    )
+
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        method="GET",
+        path="/downloads",
+        name="downloads.list",
+        summary="List the queue and what came before, in order",
+        returns="`{downloads: [Download]}`",
+    ),
+    Route(
+        method="POST",
+        path="/downloads",
+        name="downloads.submit",
+        summary="Ask for a file; the same file again gives the same Download",
+        returns="the Download",
+        request=DownloadRequest,
+        status=202,
+    ),
+    _on_download("pause", "Stop and keep the part"),
+    _on_download("resume", "Go on where it stopped"),
+    _on_download("cancel", "Stop and remove the part"),
+    _on_download("retry", "Try a failed or cancelled one again"),
+    Route(
+        method="PATCH",
+        path="/downloads/{id}",
+        name="downloads.move",
+        summary="Move it in the queue; 0 is first",
+        returns="the Download",
+        request=MoveRequest,
+    ),
+    Route(
+        method="POST",
+        path="/downloads/pause-all",
+        name="downloads.pause_all",
+        summary="Pause all that is not finished",
+        returns="`{downloads: [Download]}`",
+    ),
+    Route(
+        method="POST",
+        path="/downloads/resume-all",
+        name="downloads.resume_all",
+        summary="Resume all that is paused",
+        returns="`{downloads: [Download]}`",
+    ),
+    Route(
+        method="POST",
+        path="/workflow/missing",
+        name="workflow.missing",
+        summary="Say what models a workflow or prompt needs, which are there, and where the rest can come from",
+        returns="`{models, error, skipped}`, the shape of `comfystow missing --json`",
+        request=WorkflowRequest,
+        max_body_bytes=64 * MIB,
+    ),
+    Route(
+        method="GET",
+        path="/credentials/{provider}",
+        name="credentials.get",
+        summary="Say whether there is a token, and where from; never the token",
+        returns="`{provider, is_set, origin}`",
+    ),
+    Route(
+        method="PUT",
+        path="/credentials/{provider}",
+        name="credentials.set",
+        summary="Keep a token in the state folder",
+        returns="`{provider, is_set, origin}`",
+        request=Credential,
+    ),
+    Route(
+        method="DELETE",
+        path="/credentials/{provider}",
+        name="credentials.clear",
+        summary="Forget the token of the state folder",
+        returns="`{provider, is_set, origin}`",
+    ),
+    Route(
+        method="GET",
+        path="/openapi.json",
+        name="openapi",
+        summary="This table for programs",
+        returns="OpenAPI 3.1",
+    ),
+    Route(
+        method="GET",
+        path="/engine",
+        name="engine.status",
+        summary="Say who the engine is; the same in every version",
+        returns="`{pid, version, protocol_version, started_at, state_dir, sessions, busy, leaving}`",
+        internal=True,
+    ),
+    Route(
+        method="POST",
+        path="/engine/stop",
+        name="engine.stop",
+        summary="Journal and leave; the same in every version",
+        returns="`{leaving}`",
+        request=StopRequest,
+        internal=True,
+    ),
+    Route(
+        method="POST",
+        path="/host/attach",
+        name="host.attach",
+        summary="Make a caller a session: its folders, its node inputs, its tokens (in memory only)",
+        returns="the engine's status",
+        request=Session,
+        max_body_bytes=32 * MIB,
+        internal=True,
+    ),
+    Route(
+        method="POST",
+        path="/host/state",
+        name="host.state",
+        summary="Tell what ComfyUI does now",
+        returns="`{}`",
+        request=HostState,
+        max_body_bytes=MIB,
+        internal=True,
+    ),
+    Route(
+        method="GET",
+        path="/events",
+        name="events",
+        summary="Stream events, one JSON object a line; the session lives as long as its stream",
+        returns="`{topic, data}` lines, `{topic: heartbeat}` between them",
+        internal=True,
+    ),
+)
