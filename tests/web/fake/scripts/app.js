@@ -1,0 +1,48 @@
+/** What the panel uses of ComfyUI's `app`: a graph, a sidebar with one tab, commands, settings. */
+
+const extensions = [];
+const tabs = [];
+const side = () => document.querySelector("#side");
+let mounted = null;
+
+export const app = (window.app = {
+  refreshed: 0,
+  workflow: window.fakeWorkflow,
+  get graph() {
+    return { serialize: () => app.workflow, getNodeById: () => null };
+  },
+  registerExtension: (extension) => extensions.push(extension),
+  refreshMissingModels: async () => {
+    app.refreshed += 1;
+  },
+  refreshComboInNodes: async () => {},
+  open: (workflow) => {
+    for (const extension of extensions) extension.beforeConfigureGraph?.(workflow);
+    app.workflow = workflow;
+    for (const extension of extensions) extension.afterConfigureGraph?.();
+  },
+  start: () => {
+    for (const extension of extensions) extension.setup?.();
+    app.open(app.workflow);
+  },
+  run: (command) => extensions.flatMap((extension) => extension.commands ?? []).find(({ id }) => id === command).function(),
+  extensionManager: {
+    registerSidebarTab: (tab) => tabs.push(tab),
+    getSidebarTabs: () => tabs,
+    setting: { get: () => undefined },
+    command: {
+      execute: (id) => {
+        const tab = tabs.find((entry) => id === `Workspace.ToggleSidebarTab.${entry.id}`);
+        if (mounted) {
+          mounted.destroy();
+          side().replaceChildren();
+          mounted = null;
+        } else {
+          const element = side().appendChild(document.createElement("div"));
+          tab.render(element);
+          mounted = tab;
+        }
+      },
+    },
+  },
+});

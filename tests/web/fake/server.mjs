@@ -1,0 +1,183 @@
+/**
+ * A stand-in for ComfyUI and its routes: enough of the page's `app` and `api` to show the panel, and state that a
+ * test sets. `node tests/web/fake/server.mjs` prints its address; it serves until its input ends.
+ *
+ * `PUT /fake` sets what the routes answer, `POST /fake/event` sends a websocket event (here: server-sent), `GET
+ * /fake` tells what was asked.
+ */
+
+import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { extname, join, normalize } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+const HERE = fileURLToPath(new URL(".", import.meta.url));
+const WEB = fileURLToPath(new URL("../../../web/", import.meta.url));
+const TYPES = { ".js": "text/javascript", ".mjs": "text/javascript", ".css": "text/css", ".html": "text/html" };
+const ROUTES = "/api/comfystow/v1";
+
+export class FakeServer {
+  #server = createServer((request, response) => void this.#answer(request, response));
+  /** @type {import("node:http").ServerResponse[]} */
+  #viewers = [];
+  state = { models: [], downloads: [], secret: null, errors: {}, token: null };
+  /** @type {{ method: string, path: string, body: any, headers: any }[]} */
+  asked = [];
+
+  /** @returns {Promise<string>} its address */
+  start() {
+    return new Promise((resolve) => {
+      this.#server.listen(0, "127.0.0.1", () => {
+        const address = /** @type {import("node:net").AddressInfo} */ (this.#server.address());
+        resolve(`http://127.0.0.1:${address.port}`);
+      });
+    });
+  }
+
+  stop() {
+    this.#server.closeAllConnections();
+    this.#server.close();
+  }
+
+  /**
+   * @param {string} type
+   * @param {object} data
+   */
+  send(type, data) {
+    for (const viewer of this.#viewers) viewer.write(`data: ${JSON.stringify({ type, data })}\n\n`);
+  }
+
+  async #answer(request, response) {
+    const { pathname } = new URL(request.url, "http://here");
+    const body = await bodyOf(request);
+    if (pathname === "/fake/events") {
+      response.writeHead(200, { "Content-Type": "text/event-stream" });
+      this.#viewers.push(response);
+      return;
+    }
+    const [status, answer] = this.#route(request, pathname, body);
+    if (status !== 0) {
+      response.writeHead(status, { "Content-Type": "application/json" }).end(JSON.stringify(answer));
+      return;
+    }
+    await serveFile(pathname, response);
+  }
+
+  #route(request, pathname, body) {
+    if (pathname === "/fake" && request.method === "PUT") {
+      Object.assign(this.state, body);
+      return [200, {}];
+    }
+    if (pathname === "/fake") return [200, { asked: this.asked }];
+    if (pathname === "/fake/event") {
+      this.send(body.type, body.data);
+      return [200, {}];
+    }
+    if (pathname === "/api/models") return [200, ["checkpoints", "loras", "vae", "text_encoders"]];
+    if (!pathname.startsWith(ROUTES)) return [0, null];
+    return this.#api(request, pathname.slice(ROUTES.length), body);
+  }
+
+  #api(request, path, body) {
+    const route = `${request.method} ${path}`;
+    this.asked.push({ method: request.method, path, body, headers: request.headers });
+    const secret = this.state.secret;
+    if (secret !== null && request.headers["x-comfystow-secret"] !== secret) {
+      return refuse(403, "secret_required", "this server wants its access secret", "`comfystow auth secret` shows it");
+    }
+    if (request.method !== "GET" && request.headers["x-comfystow"] !== "1")
+      return refuse(403, "access_denied", "no header");
+    const error = this.state.errors[route];
+    if (error) return refuse(error.status ?? 400, error.code, error.message, error.hint);
+    if (route === "GET /downloads") return [200, { downloads: this.state.downloads }];
+    if (route === "POST /downloads") return [202, this.#submit(body)];
+    if (route === "POST /workflow/missing") return [200, [{ workflow: null, models: this.state.models, error: null }]];
+    if (request.method === "PUT" && path.startsWith("/credentials/")) {
+      this.state.token = body.token;
+      return [200, { provider: path.split("/")[2], is_set: true, origin: "file" }];
+    }
+    return this.#control(path);
+  }
+
+  #submit(request) {
+    const download = {
+      ...blank,
+      id: `d${this.state.downloads.length + 1}`,
+      request,
+      source: request.source,
+      filename: request.filename ?? null,
+      folder_name: request.folder_name ?? null,
+      created_at: Date.now() / 1000,
+    };
+    this.state.downloads.push(download);
+    return download;
+  }
+
+  #control(path) {
+    const states = { pause: "paused", resume: "queued", cancel: "cancelled", retry: "queued" };
+    const [, , id, verb] = path.split("/");
+    const download = this.state.downloads.find((entry) => entry.id === id);
+    if (download === undefined || !(verb in states))
+      return refuse(404, "not_found_here", `there is nothing at ${path}`);
+    Object.assign(download, {
+      state: states[verb],
+      waiting_for: null,
+      error: null,
+      finished_at: verb === "cancel" ? Date.now() / 1000 : null,
+    });
+    return [200, download];
+  }
+}
+
+/** A download of which nothing is known yet. */
+export const blank = {
+  id: "d0",
+  request: { source: "" },
+  state: "queued",
+  source: "",
+  filename: null,
+  folder_name: null,
+  bytes_done: 0,
+  bytes_total: null,
+  rate_bytes_per_second: null,
+  eta_seconds: null,
+  connections: null,
+  waiting_for: null,
+  note: null,
+  error: null,
+  verified: null,
+  linked: false,
+  position: 0,
+  created_at: 0,
+  started_at: null,
+  finished_at: null,
+};
+
+function refuse(status, code, message, hint = null) {
+  return [status, { error: { code, message, hint, retryable: false } }];
+}
+
+async function bodyOf(request) {
+  let text = "";
+  for await (const chunk of request) text += chunk;
+  return text === "" ? null : JSON.parse(text);
+}
+
+async function serveFile(pathname, response) {
+  const inside = normalize(pathname).replace(/^\/+/, "");
+  const file = inside.startsWith("extensions/comfystow/")
+    ? join(WEB, inside.slice("extensions/comfystow/".length))
+    : join(HERE, inside === "" ? "index.html" : inside);
+  try {
+    const bytes = await readFile(file);
+    response.writeHead(200, { "Content-Type": TYPES[extname(file)] ?? "application/octet-stream" }).end(bytes);
+  } catch {
+    response.writeHead(404).end();
+  }
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
+  const server = new FakeServer();
+  console.log(await server.start());
+  process.stdin.on("end", () => server.stop()).resume();
+}

@@ -1,0 +1,201 @@
+/** What a click does: ask the server, take its answer into the stores, keep what went wrong beside what was clicked. */
+
+import { splitPath } from "./format.mjs";
+import { certain, keyOf, summary } from "./stores/missing.mjs";
+import { providerOf } from "./words.mjs";
+
+/** @typedef {import("./api.mjs").StowError} StowError */
+
+export class Actions {
+  #api;
+  #downloads;
+  #missing;
+  #ui;
+  /** @type {Map<string, () => Promise<void>>} what waits for the access secret, by the key of its card */
+  #waiting = new Map();
+
+  /**
+   * @param {object} parts
+   * @param {import("./api.mjs").Api} parts.api
+   * @param {import("./stores/downloads.mjs").Downloads} parts.downloads
+   * @param {import("./stores/missing.mjs").Missing} parts.missing
+   * @param {import("./stores/ui.mjs").Ui} parts.ui
+   */
+  constructor({ api, downloads, missing, ui }) {
+    this.#api = api;
+    this.#downloads = downloads;
+    this.#missing = missing;
+    this.#ui = ui;
+  }
+
+  /**
+   * Fetch a model from one place.
+   *
+   * @param {Stow.Model} model
+   * @param {Stow.Candidate} candidate
+   */
+  download(model, candidate) {
+    const { subfolder, filename } = splitPath(candidate.name ?? model.name);
+    return this.#run(keyOf(model), () =>
+      this.#submit({
+        source: candidate.url ?? candidate.source,
+        folder_name: model.folder ?? candidate.folder,
+        subfolder,
+        filename,
+        sha256: candidate.sha256,
+      }),
+    );
+  }
+
+  /**
+   * Fetch a model from a link that the user gave.
+   *
+   * @param {Stow.Model} model
+   * @param {string} link
+   */
+  downloadFrom(model, link) {
+    const { subfolder, filename } = splitPath(model.name);
+    return this.#run(keyOf(model), () =>
+      this.#submit({ source: link.trim(), folder_name: model.folder, subfolder, filename }),
+    );
+  }
+
+  /** Fetch every missing model whose source is certain and that is not on its way. */
+  async downloadAll() {
+    for (const model of this.fetchable()) {
+      const candidate = certain(model);
+      if (candidate !== null) await this.download(model, candidate);
+    }
+  }
+
+  /** @returns {Stow.Model[]} */
+  fetchable() {
+    return summary(this.#missing.models).missing.filter(
+      (model) => model.state === "missing" && certain(model) !== null && this.#downloads.forModel(model) === null,
+    );
+  }
+
+  /**
+   * Add links that were pasted; what was taken is left out of the answer.
+   *
+   * @param {readonly string[]} links
+   * @param {string | null} folder
+   * @returns {Promise<{ link: string, error: StowError }[]>}
+   */
+  async add(links, folder) {
+    /** @type {{ link: string, error: StowError }[]} */
+    const refused = [];
+    for (const link of links) {
+      try {
+        await this.#submit({ source: link, folder_name: folder });
+      } catch (reason) {
+        const error = /** @type {StowError} */ (reason);
+        if (error.needsSecret) this.#lock("add", async () => void (await this.add(links, folder)));
+        refused.push({ link, error });
+      }
+    }
+    return refused;
+  }
+
+  /**
+   * @param {Stow.Download} download
+   * @param {"pause" | "resume" | "cancel" | "retry"} verb
+   */
+  control(download, verb) {
+    return this.#run(download.id, async () => {
+      const answer = await this.#api.request("POST", `/downloads/${encodeURIComponent(download.id)}/${verb}`);
+      this.#take(answer);
+    });
+  }
+
+  /** @param {"pause" | "resume"} verb */
+  controlAll(verb) {
+    return this.#run("all", async () => {
+      this.#take(await this.#api.request("POST", `/downloads/${verb}-all`));
+      await this.#downloads.load();
+    });
+  }
+
+  /**
+   * Keep a token on the server and let what waits for it go on.
+   *
+   * @param {import("./words.mjs").Provider} provider
+   * @param {string} token
+   * @param {string} where the key of the card whose field it was typed into
+   * @returns {Promise<boolean>} whether it was taken
+   */
+  setToken(provider, token, where) {
+    return this.#run(where, async () => {
+      await this.#api.request("PUT", `/credentials/${provider}`, { token });
+      this.#ui.unfold(`token:${where}`, false);
+      const blocked = this.#downloads.all.filter(
+        (download) => download.state === "waiting" && providerOf(download.source) === provider,
+      );
+      await Promise.all(blocked.map((download) => this.control(download, "retry")));
+    });
+  }
+
+  /**
+   * Keep the access secret in this browser, if the server takes it, and do what waited for it.
+   *
+   * @param {string} secret
+   */
+  async unlock(secret) {
+    this.#api.secret = secret.trim();
+    await this.#downloads.load();
+    if (this.#downloads.error?.needsSecret) {
+      this.#api.secret = null;
+      this.#ui.setLock({ wrong: true });
+      return;
+    }
+    this.#ui.setLock(null);
+    const waiting = [...this.#waiting.values()];
+    this.#waiting.clear();
+    await Promise.all(waiting.map((call) => call()));
+    await this.#missing.check({ force: true });
+  }
+
+  /** @param {Stow.DownloadRequest} request */
+  async #submit(request) {
+    this.#take(await this.#api.request("POST", "/downloads", request));
+  }
+
+  /** @param {any} answer a Download, or a list of them, or neither */
+  #take(answer) {
+    const list = Array.isArray(answer) ? answer : (answer?.downloads ?? [answer?.download ?? answer]);
+    this.#downloads.merge(list.filter((/** @type {any} */ item) => typeof item?.id === "string"));
+  }
+
+  /**
+   * Do something once at a time for one card.
+   *
+   * @param {string} key
+   * @param {() => Promise<void>} call
+   * @returns {Promise<boolean>} whether it went well
+   */
+  async #run(key, call) {
+    if (this.#ui.isBusy(key)) return false;
+    this.#ui.setBusy(key, true);
+    this.#ui.setError(key, null);
+    try {
+      await call();
+      return true;
+    } catch (reason) {
+      const error = /** @type {StowError} */ (reason);
+      if (error.needsSecret) this.#lock(key, async () => void (await this.#run(key, call)));
+      else this.#ui.setError(key, error);
+      return false;
+    } finally {
+      this.#ui.setBusy(key, false);
+    }
+  }
+
+  /**
+   * @param {string} key
+   * @param {() => Promise<void>} call
+   */
+  #lock(key, call) {
+    this.#waiting.set(key, call);
+    if (this.#ui.lock === null) this.#ui.setLock({ wrong: false });
+  }
+}

@@ -1,0 +1,103 @@
+/** The client of `/comfystow/v1`. */
+
+const BASE = "/comfystow/v1";
+const SECRET_KEY = "comfystow.secret";
+
+/** An answer that is an error, or none at all; `code`, `message` and `hint` are the server's. */
+export class StowError extends Error {
+  /** @param {Stow.ErrorInfo & { status: number }} info */
+  constructor({ status, code, message, hint, retryable }) {
+    super(message);
+    this.name = "StowError";
+    this.status = status;
+    this.code = code;
+    this.hint = hint;
+    this.retryable = retryable;
+  }
+
+  /** Whether the server wants the access secret first, because the page came over the network. */
+  get needsSecret() {
+    return this.status === 403 && this.code === "secret_required";
+  }
+}
+
+export class Api {
+  #fetch;
+  #storage;
+
+  /**
+   * @param {Stow.Host["fetchApi"]} fetchApi ComfyUI's: it adds the base path and the user
+   * @param {Pick<Storage, "getItem" | "setItem" | "removeItem">} storage this origin's own
+   */
+  constructor(fetchApi, storage) {
+    this.#fetch = fetchApi;
+    this.#storage = storage;
+  }
+
+  /** @param {string | null} secret what `comfystow auth secret` shows */
+  set secret(secret) {
+    if (secret === null) this.#storage.removeItem(SECRET_KEY);
+    else this.#storage.setItem(SECRET_KEY, secret);
+  }
+
+  /**
+   * @param {string} method
+   * @param {string} path below `/comfystow/v1`
+   * @param {object} [body]
+   * @returns {Promise<any>}
+   * @throws {StowError}
+   */
+  async request(method, path, body) {
+    /** @type {Record<string, string>} */
+    const headers = {};
+    const secret = this.#storage.getItem(SECRET_KEY);
+    if (secret !== null) headers["X-ComfyStow-Secret"] = secret;
+    if (method !== "GET") {
+      headers["X-ComfyStow"] = "1";
+      headers["Content-Type"] = "application/json";
+    }
+    let response;
+    try {
+      const options = method === "GET" ? { method, headers } : { method, headers, body: JSON.stringify(body ?? {}) };
+      response = await this.#fetch(BASE + path, options);
+    } catch {
+      throw unreachable();
+    }
+    const answer = await read(response);
+    if (response.ok) return answer;
+    throw failure(response.status, answer?.error);
+  }
+}
+
+/** @param {Response} response */
+async function read(response) {
+  try {
+    return await response.json();
+  } catch {
+    return null;
+  }
+}
+
+function unreachable() {
+  return new StowError({
+    status: 0,
+    code: "unreachable",
+    message: "ComfyUI does not answer",
+    hint: "it goes on by itself when the server is back",
+    retryable: true,
+  });
+}
+
+/**
+ * @param {number} status
+ * @param {Partial<Stow.ErrorInfo> | undefined} error
+ */
+function failure(status, error) {
+  return new StowError({
+    status,
+    code: error?.code ?? "unexpected",
+    message: error?.message ?? `The server answered ${status}`,
+    hint: error?.hint ?? null,
+    retryable: error?.retryable ?? false,
+  });
+}

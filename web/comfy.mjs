@@ -1,0 +1,103 @@
+/**
+ * The seam to ComfyUI's page: the only file that imports its scripts or knows its objects.
+ *
+ * Read against comfyui-frontend-package 1.32.9 and 1.58.1. The relative form of the imports keeps working under a
+ * reverse proxy's sub-path.
+ */
+
+import { api } from "../../scripts/api.js";
+import { app } from "../../scripts/app.js";
+
+export const TAB_ID = "comfystow";
+
+/** Models at a workflow's root, by the graph's id: the graph itself drops them when it is made. */
+const rootModels = new Map();
+/** @type {unknown} */
+let loading = null;
+
+/** @type {Stow.Host} */
+export const host = {
+  fetchApi: (route, options) => api.fetchApi(route, options),
+  on: (type, listener) => api.addEventListener(type, (event) => listener(event.detail)),
+  workflow: () => {
+    const workflow = graph()?.serialize() ?? null;
+    if (workflow === null) return null;
+    const models = rootModels.get(workflow.id ?? "");
+    return models === undefined ? workflow : { ...workflow, models };
+  },
+  nodeTitle: (type) => {
+    const title = globalThis.LiteGraph?.registered_node_types?.[type]?.title;
+    return typeof title === "string" && title !== "" ? title : type;
+  },
+  modelFolders: async () => {
+    const response = await api.fetchApi("/models");
+    const folders = response.ok ? await response.json() : [];
+    return Array.isArray(folders) ? folders.filter((name) => typeof name === "string") : [];
+  },
+  // 1.58.1 looks for missing models again and says nothing; older frontends only reload the combos.
+  refreshCombos: () => app.refreshMissingModels?.({ silent: true }) ?? app.refreshComboInNodes(),
+  setBadge: (count) => {
+    // The tab that the store hands out is reactive; the object that was registered is not.
+    const tab = app.extensionManager.getSidebarTabs().find((entry) => entry.id === TAB_ID);
+    const text = count > 0 ? String(count) : "";
+    if (tab !== undefined && tab.iconBadge !== text) tab.iconBadge = text;
+  },
+  toggleTab: () => {
+    void app.extensionManager.command.execute(`Workspace.ToggleSidebarTab.${TAB_ID}`);
+  },
+  setting: (id) => app.extensionManager.setting.get(id),
+  replaceValue: (nodeId, from, to) => {
+    const node = find(nodeId);
+    const widgets = (node?.widgets ?? []).filter((widget) => widget.value === from);
+    for (const widget of widgets) {
+      widget.value = to;
+      widget.callback?.(to);
+    }
+    graph()?.setDirtyCanvas?.(true, true);
+    return widgets.length > 0;
+  },
+};
+
+/** @param {Stow.ComfyExtension} extension */
+export function register(extension) {
+  app.registerExtension(extension);
+}
+
+/** @param {Stow.SidebarTab} tab */
+export function registerTab(tab) {
+  app.extensionManager.registerSidebarTab(tab);
+}
+
+/**
+ * Keep what only the raw document says, before the graph is made from it.
+ *
+ * @param {Stow.Workflow} workflow
+ */
+export function beforeGraph(workflow) {
+  loading = workflow?.models;
+}
+
+/** The graph is made, and has its id now. */
+export function afterGraph() {
+  const id = graph()?.serialize().id;
+  if (Array.isArray(loading) && loading.length > 0) rootModels.set(id ?? "", loading);
+  loading = null;
+}
+
+function graph() {
+  return app.rootGraph ?? app.graph;
+}
+
+/**
+ * @param {string} path ids through subgraphs, `65:70`
+ * @returns {Stow.GraphNode | null}
+ */
+function find(path) {
+  let here = graph();
+  let node = null;
+  for (const id of path.split(":")) {
+    node = here?.getNodeById(/^\d+$/.test(id) ? Number(id) : id) ?? null;
+    here = node?.subgraph;
+  }
+  return node;
+}

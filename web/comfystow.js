@@ -1,0 +1,122 @@
+/** The extension's only auto-loaded file: it puts the parts together and hands them to ComfyUI. */
+
+import { Actions } from "./actions.mjs";
+import { Api } from "./api.mjs";
+import { standBeside } from "./beside.mjs";
+import { browserClock } from "./clock.mjs";
+import { afterGraph, beforeGraph, host, register, registerTab, TAB_ID } from "./comfy.mjs";
+import { Combos } from "./combos.mjs";
+import { Offer } from "./offer.mjs";
+import { Downloads } from "./stores/downloads.mjs";
+import { Missing, summary } from "./stores/missing.mjs";
+import { Ui } from "./stores/ui.mjs";
+import { Panel } from "./ui/panel.mjs";
+import { VIEWS } from "./views/table.mjs";
+import { Watch } from "./watch.mjs";
+
+const OFFER_SETTING = "ComfyStow.OfferTab";
+
+const api = new Api(host.fetchApi, localStorage);
+const downloads = new Downloads(api);
+const missing = new Missing(api, host);
+const ui = new Ui();
+const actions = new Actions({ api, downloads, missing, ui });
+const panel = new Panel({ host, downloads, missing, ui, actions }, VIEWS);
+const watch = new Watch(missing, browserClock);
+const offer = new Offer({ open: openTab, wanted: () => !panel.open && host.setting(OFFER_SETTING) !== false });
+
+let pointerHeld = false;
+let opened = false;
+
+new Combos({ downloads, missing, refresh: host.refreshCombos, held: () => pointerHeld, clock: browserClock });
+
+// An event of an unknown type makes the page complain, so it is listened to before the first one can come.
+host.on("comfystow.downloads", (detail) => downloads.merge(detail?.downloads ?? []));
+host.on("comfystow.notice", () => {});
+host.on("reconnected", () => void readAgain());
+host.on("graphChanged", () => watch.edited());
+
+for (const type of ["pointerdown", "pointerup", "pointercancel"]) {
+  addEventListener(type, () => (pointerHeld = type === "pointerdown"), { capture: true, passive: true });
+}
+
+downloads.addEventListener("completed", () => watch.disk());
+missing.onChange(() => {
+  if (missing.phase === "failed" && missing.error?.needsSecret && ui.lock === null) ui.setLock({ wrong: false });
+  if (missing.phase !== "ready") return;
+  host.setBadge(summary(missing.models).missing.length);
+  if (opened) offer.say(missing.models);
+  opened = false;
+});
+
+function openTab(view = "missing") {
+  offer.close();
+  ui.show(view);
+  if (!panel.open) host.toggleTab();
+}
+
+async function readAgain() {
+  await downloads.load();
+  watch.disk();
+}
+
+async function downloadMissing() {
+  openTab("missing");
+  await missing.check({ force: true });
+  await actions.downloadAll();
+}
+
+function addStyles() {
+  const link = document.createElement("link");
+  link.rel = "stylesheet";
+  link.href = new URL("comfystow.css", import.meta.url).href;
+  document.head.append(link);
+}
+
+register({
+  name: "ComfyStow.Panel",
+  commands: [
+    { id: "ComfyStow.Open", label: "Open Stow", icon: "pi pi-box", function: () => openTab(ui.view) },
+    {
+      id: "ComfyStow.DownloadMissing",
+      label: "Download the workflow's missing models",
+      icon: "pi pi-download",
+      function: () => void downloadMissing(),
+    },
+  ],
+  keybindings: [{ commandId: "ComfyStow.Open", combo: { key: "M", shift: true } }],
+  menuCommands: [{ path: ["Extensions"], commands: ["ComfyStow.Open", "ComfyStow.DownloadMissing"] }],
+  settings: [
+    {
+      id: OFFER_SETTING,
+      category: ["ComfyStow", "Panel", "Offer"],
+      name: "Say so when a workflow is opened whose models are missing",
+      type: "boolean",
+      defaultValue: true,
+    },
+  ],
+  beforeConfigureGraph: beforeGraph,
+  afterConfigureGraph: () => {
+    afterGraph();
+    opened = true;
+    watch.opened();
+  },
+  refreshComboInNodes: () => watch.disk(),
+  setup: () => {
+    addStyles();
+    registerTab({
+      id: TAB_ID,
+      icon: "pi pi-box",
+      title: "Stow",
+      label: "Stow",
+      tooltip: "ComfyStow: models, downloads, system",
+      iconBadge: "",
+      type: "custom",
+      render: (element) => panel.render(element),
+      destroy: () => panel.destroy(),
+    });
+    standBeside(() => void downloadMissing());
+    void downloads.load();
+    watch.opened();
+  },
+});

@@ -1,0 +1,114 @@
+/** Numbers and names as a person reads them. */
+
+const BYTE_UNITS = ["bytes", "KB", "MB", "GB", "TB"];
+
+/**
+ * Decimal units, as disks and hubs count: `228 MB`, `17.2 GB`.
+ *
+ * @param {number | null | undefined} bytes
+ * @returns {string} empty when unknown
+ */
+export function size(bytes) {
+  if (bytes === null || bytes === undefined) return "";
+  const [value, unit] = scaled(bytes);
+  return `${value} ${unit}`;
+}
+
+/**
+ * @param {number} done
+ * @param {number | null} total
+ * @returns {string} `10.0 of 17.2 GB`; both in the unit of the total
+ */
+export function progress(done, total) {
+  if (total === null) return size(done);
+  const power = powerOf(total);
+  return `${digits(done / 1000 ** power, power)} of ${digits(total / 1000 ** power, power)} ${BYTE_UNITS[power]}`;
+}
+
+/**
+ * @param {number | null | undefined} bytesPerSecond
+ * @returns {string} empty when unknown or nothing moves
+ */
+export function rate(bytesPerSecond) {
+  return bytesPerSecond ? `${size(bytesPerSecond)}/s` : "";
+}
+
+/**
+ * @param {number | null | undefined} seconds
+ * @returns {string} `8 s`, `1 min 52 s`, `2 h 5 min`, `3 days`; empty when unknown
+ */
+export function duration(seconds) {
+  if (seconds === null || seconds === undefined || !Number.isFinite(seconds)) return "";
+  const whole = Math.max(1, Math.round(seconds));
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return pair(Math.floor(whole / 60), "min", whole % 60, "s");
+  if (whole < 86400) return pair(Math.floor(whole / 3600), "h", Math.floor((whole % 3600) / 60), "min");
+  const days = Math.round(whole / 86400);
+  return `${days} ${days === 1 ? "day" : "days"}`;
+}
+
+/**
+ * Split a name so that the end stays when it is cut: `…fp8.safetensors` tells files apart better than their beginning.
+ *
+ * @param {string} name
+ * @returns {[head: string, tail: string]}
+ */
+export function splitName(name) {
+  const characters = [...name];
+  const tail = Math.min(18, Math.max(0, characters.length - 4));
+  return [characters.slice(0, characters.length - tail).join(""), characters.slice(characters.length - tail).join("")];
+}
+
+/**
+ * @param {string} name a combo's value; both separators occur, `sub\x.safetensors` on Windows
+ * @returns {{ subfolder: string | null, filename: string }}
+ */
+export function splitPath(name) {
+  const parts = name.split(/[\\/]/);
+  const filename = parts.pop() ?? name;
+  return { subfolder: parts.length > 0 ? parts.join("/") : null, filename };
+}
+
+/**
+ * @param {number} number
+ * @param {string} one
+ * @param {string} many
+ */
+export function count(number, one, many) {
+  return `${number} ${number === 1 ? one : many}`;
+}
+
+/**
+ * @param {number} bytes
+ * @returns {[string, string]}
+ */
+function scaled(bytes) {
+  const power = powerOf(bytes);
+  return [digits(bytes / 1000 ** power, power), BYTE_UNITS[power] ?? ""];
+}
+
+/** @param {number} bytes */
+function powerOf(bytes) {
+  let power = 0;
+  // 999.95 would be written as 1000.0, so the next unit begins a little earlier.
+  while (bytes / 1000 ** power >= 999.95 && power < BYTE_UNITS.length - 1) power += 1;
+  return power;
+}
+
+/**
+ * @param {number} value
+ * @param {number} power
+ */
+function digits(value, power) {
+  return power >= 2 && value < 100 ? value.toFixed(1) : value.toFixed(0);
+}
+
+/**
+ * @param {number} big
+ * @param {string} bigUnit
+ * @param {number} small
+ * @param {string} smallUnit
+ */
+function pair(big, bigUnit, small, smallUnit) {
+  return small === 0 ? `${big} ${bigUnit}` : `${big} ${bigUnit} ${small} ${smallUnit}`;
+}

@@ -1,0 +1,133 @@
+/** The queue as the server tells it: read once, then kept by its events. */
+
+import { splitPath } from "../format.mjs";
+import { Store } from "./store.mjs";
+
+const ACTIVE = new Set(["queued", "resolving", "running", "verifying", "placing"]);
+const ENDED = new Set(["completed", "failed", "cancelled"]);
+/** What moves while nothing else happens; a change in any other field is something to see at once. */
+const RUNNING_FIELDS = new Set(["bytes_done", "rate_bytes_per_second", "eta_seconds", "connections"]);
+
+/** @param {Stow.Download} download true while it goes on by itself, without anybody's help */
+export function isActive(download) {
+  return ACTIVE.has(download.state);
+}
+
+/** @param {Stow.Download} download */
+export function hasEnded(download) {
+  return ENDED.has(download.state);
+}
+
+/** @param {Stow.Download} download the name it has, or will have */
+export function nameOf(download) {
+  return download.filename ?? download.request.filename ?? splitPath(download.source.split(/[?#]/)[0] ?? "").filename;
+}
+
+/** @param {Stow.Download} download */
+export function folderOf(download) {
+  return download.folder_name ?? download.request.folder_name ?? null;
+}
+
+export class Downloads extends Store {
+  /** @type {Map<string, Stow.Download>} */
+  #byId = new Map();
+  #api;
+  /** @type {import("../api.mjs").StowError | null} */
+  error = null;
+
+  /** @param {Pick<import("../api.mjs").Api, "request">} api */
+  constructor(api) {
+    super();
+    this.#api = api;
+  }
+
+  /** @returns {Stow.Download[]} in the queue's order */
+  get all() {
+    return [...this.#byId.values()].sort((a, b) => a.position - b.position || a.created_at - b.created_at);
+  }
+
+  /** @param {string} id */
+  get(id) {
+    return this.#byId.get(id) ?? null;
+  }
+
+  /** The ones that are not over, and those that ended badly and wait for a decision. */
+  get open() {
+    return this.all.filter((download) => !hasEnded(download) || download.state === "failed");
+  }
+
+  get active() {
+    return this.all.filter(isActive);
+  }
+
+  /**
+   * The newest download that brings this model.
+   *
+   * @param {Stow.Model} model
+   * @returns {Stow.Download | null}
+   */
+  forModel(model) {
+    const { filename } = splitPath(model.name);
+    const brings = this.all.filter(
+      (download) =>
+        splitPath(nameOf(download)).filename === filename &&
+        (model.folder === null || folderOf(download) === model.folder) &&
+        download.state !== "cancelled",
+    );
+    return brings.sort((a, b) => b.created_at - a.created_at)[0] ?? null;
+  }
+
+  /** Read everything again: at start, and after the connection was lost. */
+  async load() {
+    try {
+      const answer = await this.#api.request("GET", "/downloads");
+      this.#byId = new Map(listed(answer).map((download) => [download.id, download]));
+      this.error = null;
+    } catch (error) {
+      this.error = /** @type {import("../api.mjs").StowError} */ (error);
+    }
+    this.changed();
+  }
+
+  /**
+   * Take what an event or an answer brought.
+   *
+   * @param {readonly Stow.Download[]} downloads
+   */
+  merge(downloads) {
+    let seen = false;
+    for (const download of downloads) {
+      const known = this.#byId.get(download.id);
+      seen ||= known === undefined || differs(known, download);
+      this.#byId.set(download.id, download);
+      if (download.state === "completed" && known?.state !== "completed") {
+        this.dispatchEvent(new CustomEvent("completed", { detail: download }));
+      }
+    }
+    if (seen) this.changed();
+    else if (downloads.length > 0) this.progressed();
+  }
+}
+
+/**
+ * @param {any} answer
+ * @returns {Stow.Download[]}
+ */
+function listed(answer) {
+  const list = Array.isArray(answer) ? answer : answer?.downloads;
+  return Array.isArray(list) ? list : [];
+}
+
+/**
+ * @param {Stow.Download} before
+ * @param {Stow.Download} after
+ */
+function differs(before, after) {
+  /** @type {(keyof Stow.Download)[]} */
+  const fields = /** @type {any} */ (Object.keys(after));
+  return fields.some((field) => {
+    if (RUNNING_FIELDS.has(field)) return false;
+    const [old, fresh] = [before[field], after[field]];
+    return old !== fresh && JSON.stringify(old) !== JSON.stringify(fresh);
+  });
+}

@@ -1,0 +1,227 @@
+/**
+ * Types of what the panel passes around: the records of `/comfystow/v1` and the little it uses of ComfyUI's page.
+ * For the type checker and the reader only; nothing loads this file.
+ */
+
+declare module "*/scripts/app.js" {
+  export const app: Stow.ComfyApp;
+}
+
+declare module "*/scripts/api.js" {
+  export const api: Stow.ComfyApi;
+}
+
+/** The graph library, which ComfyUI puts on the page. */
+declare var LiteGraph: { registered_node_types?: Record<string, { title?: string }> } | undefined;
+
+declare namespace Stow {
+  type Child = Node | string | number | false | null | undefined | readonly Child[];
+  type Props = Record<string, string | number | boolean | null | undefined | ((event: any) => void)>;
+
+  interface Clock {
+    now(): number;
+    after(milliseconds: number, call: () => void): unknown;
+    cancel(timer: unknown): void;
+    frame(call: () => void): void;
+  }
+
+  interface ErrorInfo {
+    code: string;
+    message: string;
+    hint: string | null;
+    retryable: boolean;
+  }
+
+  type DownloadState =
+    | "queued"
+    | "resolving"
+    | "running"
+    | "waiting"
+    | "paused"
+    | "verifying"
+    | "placing"
+    | "completed"
+    | "failed"
+    | "cancelled";
+
+  interface DownloadRequest {
+    source: string;
+    folder_name?: string | null;
+    subfolder?: string | null;
+    filename?: string | null;
+    sha256?: string | null;
+  }
+
+  /** A download as `GET /downloads` and the event `comfystow.downloads` give it. Times are seconds since the epoch. */
+  interface Download {
+    id: string;
+    request: DownloadRequest;
+    state: DownloadState;
+    source: string;
+    filename: string | null;
+    folder_name: string | null;
+    bytes_done: number;
+    bytes_total: number | null;
+    rate_bytes_per_second: number | null;
+    eta_seconds: number | null;
+    connections: number | null;
+    waiting_for: "token" | "licence" | "space" | "generation" | "host" | null;
+    note: string | null;
+    error: ErrorInfo | null;
+    verified: "digest" | "header" | "size" | null;
+    linked: boolean;
+    position: number;
+    created_at: number;
+    started_at: number | null;
+    finished_at: number | null;
+  }
+
+  interface Candidate {
+    source: string;
+    url: string | null;
+    folder: string | null;
+    name: string | null;
+    size_bytes: number | null;
+    sha256: string | null;
+    confidence: "exact" | "high" | "likely" | "guess";
+    reason: string;
+  }
+
+  interface NodeUse {
+    node_id: string;
+    node_type: string;
+    widget_name: string | null;
+    title: string | null;
+  }
+
+  /** One model of `POST /workflow/missing`; what it does not know is null or left out. */
+  interface Model {
+    name: string;
+    folder: string | null;
+    state: "present" | "missing" | "near";
+    active: boolean;
+    uses: NodeUse[];
+    candidates: Candidate[];
+    near_name: string | null;
+    near_reason: string | null;
+    base_model?: string | null;
+    precision?: string | null;
+  }
+
+  interface WorkflowNode {
+    id: number | string;
+    type: string;
+    title?: string;
+    mode?: number;
+    properties?: { models?: unknown; [key: string]: unknown };
+    widgets_values?: unknown;
+  }
+
+  interface Subgraph {
+    id: string;
+    name?: string;
+    nodes?: WorkflowNode[];
+  }
+
+  interface Workflow {
+    id?: string;
+    nodes?: WorkflowNode[];
+    models?: unknown;
+    definitions?: { subgraphs?: Subgraph[] };
+  }
+
+  interface Widget {
+    name: string;
+    value: unknown;
+    callback?: (value: unknown) => void;
+  }
+
+  interface GraphNode {
+    id: number | string;
+    widgets?: Widget[];
+    subgraph?: Graph;
+  }
+
+  interface Graph {
+    serialize(): Workflow;
+    getNodeById(id: number | string): GraphNode | null;
+    setDirtyCanvas?(foreground: boolean, background: boolean): void;
+  }
+
+  interface SidebarTab {
+    id: string;
+    icon: string;
+    title: string;
+    tooltip: string;
+    label?: string;
+    iconBadge?: string;
+    type: "custom";
+    render(element: HTMLElement): void;
+    destroy?(): void;
+  }
+
+  interface ComfyExtension {
+    name: string;
+    commands?: { id: string; label: string; icon?: string; function: () => void }[];
+    keybindings?: { commandId: string; combo: { key: string; ctrl?: boolean; alt?: boolean; shift?: boolean } }[];
+    menuCommands?: { path: string[]; commands: string[] }[];
+    settings?: object[];
+    setup?(): void;
+    beforeConfigureGraph?(graph: Workflow): void;
+    afterConfigureGraph?(): void;
+    refreshComboInNodes?(): void;
+  }
+
+  interface ComfyApp {
+    graph?: Graph;
+    rootGraph?: Graph;
+    registerExtension(extension: ComfyExtension): void;
+    refreshMissingModels?(options: { silent: boolean }): Promise<unknown>;
+    refreshComboInNodes(): Promise<unknown>;
+    extensionManager: {
+      registerSidebarTab(tab: SidebarTab): void;
+      getSidebarTabs(): SidebarTab[];
+      command: { execute(id: string): Promise<void> | void };
+      setting: { get(id: string): unknown };
+    };
+  }
+
+  interface ComfyApi {
+    fetchApi(route: string, options?: RequestInit): Promise<Response>;
+    addEventListener(type: string, listener: (event: CustomEvent) => void): void;
+  }
+
+  /** What the panel needs of the page it lives in; `comfy.mjs` gives it, tests give their own. */
+  interface Host {
+    fetchApi(route: string, options?: RequestInit): Promise<Response>;
+    on(type: string, listener: (detail: any) => void): void;
+    workflow(): Workflow | null;
+    nodeTitle(type: string): string;
+    modelFolders(): Promise<string[]>;
+    refreshCombos(): Promise<unknown>;
+    setBadge(count: number): void;
+    toggleTab(): void;
+    setting(id: string): unknown;
+    replaceValue(nodeId: string, from: string, to: string): boolean;
+  }
+
+  /** A sub-tab: another one is a file with this shape and a line in `views/table.mjs`. */
+  interface View {
+    id: string;
+    title: string;
+    /** A number beside the title; null shows none. */
+    count(context: Context): number | null;
+    render(context: Context): { body: Child; foot: [Child, Child] };
+    /** Called when the view comes into sight and when it goes out of it. */
+    shown?(context: Context): void;
+    hidden?(context: Context): void;
+  }
+
+  interface Context {
+    host: Host;
+    downloads: import("./stores/downloads.mjs").Downloads;
+    missing: import("./stores/missing.mjs").Missing;
+    ui: import("./stores/ui.mjs").Ui;
+    actions: import("./actions.mjs").Actions;
+  }
+}

@@ -1,0 +1,161 @@
+/** The sub-tab Downloads: what is on its way, what stopped, what came today. */
+
+import { count, duration, progress, rate, size } from "../format.mjs";
+import { folderOf, hasEnded, isActive, nameOf } from "../stores/downloads.mjs";
+import { h } from "../ui/dom.mjs";
+import { bar, button, facts, head, meta, name, say, sentence } from "../ui/parts.mjs";
+import { host, kind, kindTag } from "../words.mjs";
+import { loud } from "./missing_card.mjs";
+import { barTone, controls, obstacle, standing } from "./state.mjs";
+
+/** How long a cancelled download stands there to be taken back. */
+const UNDO_SECONDS = 600;
+const VERIFIED = { digest: "whole", header: "header checked", size: "size checked" };
+
+/** @type {Stow.View} */
+export const downloadsView = {
+  id: "downloads",
+  title: "Downloads",
+  count: ({ downloads }) => downloads.open.length || null,
+  render: (context) => ({ body: body(context), foot: foot(context) }),
+};
+
+/** @param {Stow.Context} context */
+function body(context) {
+  const { downloads } = context;
+  const today = doneToday(downloads.all);
+  const cancelled = downloads.all.filter(
+    (download) => download.state === "cancelled" && secondsSince(download.finished_at) < UNDO_SECONDS,
+  );
+  return [
+    top(context),
+    downloads.open.map((download) => card(context, download)),
+    section("Cancelled", cancelled),
+    cancelled.map((download) => card(context, download)),
+    section("Done today", today),
+    today.length > 0 && h("ul", { key: "done", class: "stow-list" }, ...today.map(doneRow)),
+  ];
+}
+
+/**
+ * @param {string} title
+ * @param {readonly unknown[]} entries
+ */
+function section(title, entries) {
+  return entries.length > 0 && h("h2", { key: title, class: "stow-sec" }, title);
+}
+
+/** @param {Stow.Context} context */
+function top({ downloads, actions, ui }) {
+  if (downloads.error) {
+    const words = [downloads.error.message, downloads.error.hint]
+      .filter(Boolean)
+      .map((text) => sentence(String(text)))
+      .join(" ");
+    return [
+      head(
+        "The queue could not be read",
+        null,
+        button("Read again", () => void downloads.load()),
+      ),
+      say(words, { tone: "bad" }),
+    ];
+  }
+  const open = downloads.all.filter((download) => !hasEnded(download));
+  if (open.length === 0) return head("Nothing on the way", "“+” adds models by their links");
+  const busy = ui.isBusy("all");
+  const paused = open.filter((download) => download.state === "paused");
+  const step =
+    downloads.active.length > 0
+      ? button("Pause all", () => void actions.controlAll("pause"), { busy, action: "pause-all" })
+      : paused.length > 0 &&
+        button("Resume all", () => void actions.controlAll("resume"), { busy, action: "resume-all" });
+  const [title, detail] = totals(open);
+  return head(title, detail, step || null);
+}
+
+/**
+ * @param {readonly Stow.Download[]} open
+ * @returns {[string, string]}
+ */
+function totals(open) {
+  const running = open.filter((download) => isActive(download) && download.state !== "queued");
+  const speed = running.reduce((sum, download) => sum + (download.rate_bytes_per_second ?? 0), 0);
+  const sized = open.filter((download) => download.bytes_total !== null);
+  const done = sized.reduce((sum, download) => sum + download.bytes_done, 0);
+  const total = sized.reduce((sum, download) => sum + (download.bytes_total ?? 0), 0);
+  const waiting = open.filter((download) => download.state === "waiting" || download.state === "queued").length;
+  const paused = open.filter((download) => download.state === "paused").length;
+  const left = speed > 0 ? `${duration((total - done) / speed)} left` : "";
+  const title = [rate(speed), left].filter(Boolean).join(" · ") || (paused === open.length ? "Paused" : "Waiting");
+  const numbers = [
+    running.length > 0 && `${running.length} running`,
+    waiting > 0 && `${waiting} waiting`,
+    paused > 0 && `${paused} paused`,
+    total > 0 && progress(done, total),
+  ];
+  return [title, numbers.filter(Boolean).join(", ")];
+}
+
+/**
+ * @param {Stow.Context} context
+ * @param {Stow.Download} download
+ */
+function card(context, download) {
+  const tone = barTone(download);
+  return h(
+    "article",
+    { key: download.id, class: "stow-card", "data-download": download.id, "data-state": download.state },
+    name(nameOf(download)),
+    h("div", { class: "stow-act" }, ...controls(context, download)),
+    tone && bar(download.id, `Download of ${nameOf(download)}`, tone),
+    meta(loud(standing(download)), { folder: tone === null && folderOf(download), bad: download.state === "failed" }),
+    ...obstacle(context, download, download.id),
+  );
+}
+
+/** @param {Stow.Download} download */
+function doneRow(download) {
+  const seconds =
+    download.started_at !== null && download.finished_at !== null ? download.finished_at - download.started_at : null;
+  const took = seconds === null ? "" : ` in ${duration(seconds)}`;
+  const line = download.linked
+    ? "linked, nothing fetched"
+    : facts([`${size(download.bytes_total)}${took}`, host(download.source)]);
+  const how = download.verified === null ? null : VERIFIED[download.verified];
+  return h(
+    "li",
+    { key: download.id, "data-download": download.id, "data-state": download.state },
+    h("span", { class: "stow-kind", title: kind(folderOf(download)) }, kindTag(folderOf(download))),
+    h("div", {}, name(nameOf(download)), meta([line].flat())),
+    h("span", { class: download.verified === "digest" ? "stow-right stow-good" : "stow-right" }, how),
+  );
+}
+
+/**
+ * @param {Stow.Context} context
+ * @returns {[Stow.Child, Stow.Child]}
+ */
+function foot({ downloads }) {
+  const today = doneToday(downloads.all);
+  const bytes = today.reduce((sum, download) => sum + (download.linked ? 0 : (download.bytes_total ?? 0)), 0);
+  const linked = today.filter((download) => download.linked);
+  const saved = linked.reduce((sum, download) => sum + (download.bytes_total ?? 0), 0);
+  return [
+    today.length > 0 ? `${count(today.length, "model", "models")} today, ${size(bytes)}` : "Nothing fetched today",
+    saved > 0 ? `Links saved ${size(saved)}` : null,
+  ];
+}
+
+/** @param {readonly Stow.Download[]} all */
+function doneToday(all) {
+  const midnight = new Date().setHours(0, 0, 0, 0) / 1000;
+  return all
+    .filter((download) => download.state === "completed" && (download.finished_at ?? 0) >= midnight)
+    .sort((a, b) => (b.finished_at ?? 0) - (a.finished_at ?? 0));
+}
+
+/** @param {number | null} time seconds since the epoch */
+function secondsSince(time) {
+  return time === null ? Number.POSITIVE_INFINITY : Date.now() / 1000 - time;
+}

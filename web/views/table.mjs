@@ -1,0 +1,7 @@
+/** The sub-tabs in their order: another one is a file beside this and a line here. */
+
+import { downloadsView } from "./downloads.mjs";
+import { missingView } from "./missing.mjs";
+
+/** @type {readonly Stow.View[]} */
+export const VIEWS = [missingView, downloadsView];
