@@ -17,7 +17,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 HERE = Path(__file__).absolute().parent
-NEW_ENOUGH = sys.version_info >= (3, 11)  # noqa: UP036 - this file must run where the package cannot
+#: This file runs where the package cannot, to say so.
+NEW_ENOUGH = sys.version_info >= (3, 11)
 
 #: Distribution -> what is off without it. The first three come with ComfyUI itself.
 PACKAGES = {

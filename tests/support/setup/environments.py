@@ -57,12 +57,19 @@ def overlay(cache: Cache, name: str, base: Path, checkout: Path, requirements: S
 
     def build(path: Path) -> None:
         log = cache.log(f"{name}-venv")
-        python = _new_venv(path, log)
-        below = _site_packages(python_of(base))
-        (_site_packages(python) / "comfystow.pth").write_text(f"{below}\n{link}\n", encoding="utf-8")
+        python = stack_venv(path, base, log, [link])
         run([*_pip(python), "install", *requirements], log=log)
 
     return cache.entry(f"{name}-venv", made_from, f"installing the requirements of the {name}", build)
+
+
+def stack_venv(path: Path, base: Path, log: Path, more: Sequence[Path] = ()) -> Path:
+    """Make a virtual environment that sees the packages of `base` under its own; give its interpreter."""
+    python = _new_venv(path, log)
+    folders = [_site_packages(python_of(base)), *more]
+    lines = "".join(f"{folder}\n" for folder in folders)
+    (_site_packages(python) / "comfystow.pth").write_text(lines, encoding="utf-8")
+    return python
 
 
 def project_requirements(checkout: Path, extras: Sequence[str]) -> list[str]:
