@@ -6,7 +6,7 @@ inside (RFC 4291 mapped, RFC 3056 6to4, RFC 6052 NAT64, RFC 4380 Teredo, RFC 521
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 Address = IPv4Address | IPv6Address
 
@@ -29,7 +29,14 @@ METADATA_ADDRESSES = frozenset(
 
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
 _NAT64 = IPv6Network("64:ff9b::/96")
-_TEREDO = IPv6Network("2001::/32")
+# IANA's special-purpose registries, as far as `is_global` of Python 3.11 does not know them (or knows better than a
+# download needs): protocol assignments with Teredo in them, 6to4 relays, documentation.
+_SPECIAL = (
+    IPv4Network("192.0.0.0/24"),
+    IPv4Network("192.88.99.0/24"),
+    IPv6Network("2001::/23"),
+    IPv6Network("3fff::/20"),
+)
 _ISATAP_MARKS = frozenset({0x00005EFE, 0x02005EFE})
 
 
@@ -54,11 +61,9 @@ def is_metadata(address: Address) -> bool:
 
 def is_public(address: Address) -> bool:
     """Tell whether the address is a host of the public internet."""
-    if is_metadata(address) or address.is_multicast:
+    if is_metadata(address) or address.is_multicast or any(address in network for network in _SPECIAL):
         return False
     inner = embedded_ipv4(address)
     if inner is not None:
         return is_public(inner)
-    if isinstance(address, IPv6Address):
-        return address in _GLOBAL_UNICAST and address not in _TEREDO and address.is_global
-    return address.is_global
+    return address.is_global and (isinstance(address, IPv4Address) or address in _GLOBAL_UNICAST)

@@ -49,9 +49,12 @@ Explainer = Callable[[Answer], StowError | None]
 
 
 def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
-    """Read how long a server asks us to wait: Retry-After (RFC 9110 §10.2.3), else RateLimit's `t` (the Hub's form)."""
+    """Read how long a server asks us to wait: Retry-After (RFC 9110 §10.2.3), else the end of a used-up window.
+
+    The Hub sends `RateLimit: "api";r=0;t=55` (draft-ietf-httpapi-ratelimit-headers), with `r` above 0 on every answer.
+    """
     seconds = _retry_after(headers.get("Retry-After", ""))
-    if seconds is None and (match := re.search(r";\s*t=(\d{1,6})\b", headers.get("RateLimit", ""))):
+    if seconds is None and (match := re.search(r";\s*r=0\s*;\s*t=(\d{1,6})\b", headers.get("RateLimit", ""))):
         seconds = float(match[1])
     return None if seconds is None else min(max(seconds, 0.0), MAX_RETRY_AFTER_SECONDS)
 

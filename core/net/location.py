@@ -1,6 +1,6 @@
 """The walk from a link to the place that holds the bytes, redirect by redirect, by hand.
 
-Every hop passes the gate. A token is sent while the walk stays on hosts that it belongs to; after the first foreign
+Every hop passes the gate. A token is sent while the walk stays on the hosts of one provider; after the first foreign
 host none is sent any more, not even when a redirect leads back: who controls the foreign host chose that URL.
 """
 
@@ -90,8 +90,9 @@ async def locate(
     limit = span[1] - span[0] if span else max_body_bytes
     hops: list[Hop] = []
     here = url
+    owner = credentials.provider_of(url) if credentials is not None else None
     while True:
-        if credentials is not None and not credentials.headers_for(here):
+        if credentials is not None and credentials.provider_of(here) != owner:
             credentials = None
         async with client.open(method, here, credentials=credentials, headers=headers, json=json) as reply:
             if reply.status in REDIRECTS and reply.headers.get("Location"):
@@ -104,7 +105,9 @@ async def locate(
                 here = there
                 continue
             if reply.status >= 400 and not (reply.status == 416 and span):
-                raise await client.refusal(reply, here, with_token=credentials is not None)
+                raise await client.refusal(
+                    reply, here, with_token=credentials is not None and bool(credentials.headers_for(here))
+                )
             body = await client.read(reply, limit) if limit else b""
             return _arrived(reply, here, tuple(hops), body, span=span)
 
