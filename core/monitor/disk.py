@@ -10,6 +10,8 @@ from pathlib import Path
 from ..mounts import Mount, mount_of
 from ..records.sample import DiskSample
 
+#: Installations list a folder for each kind of model, often dozens; where they lie changes only when somebody mounts.
+_PLACES_SECONDS = 60.0
 _SECTOR_BYTES = 512  # Documentation/admin-guide/iostats.rst: sectors of 512 bytes, whatever the disk has
 
 
@@ -19,18 +21,25 @@ class DiskReader:
     def __init__(self, *, proc: Path = Path("/proc")) -> None:
         self._proc = proc
         self._last: dict[str, tuple[float, int, int]] = {}
+        self._placed: tuple[float, tuple[Path, ...], dict[str, tuple[Path, Mount | None]]] | None = None
 
     def read(self, roots: Iterable[Path]) -> tuple[DiskSample, ...]:
         """Take one sample of each file system, named by its mount point, in the order of the roots."""
         traffic = _diskstats(self._proc)
-        samples: dict[str, DiskSample] = {}
-        for root in roots:
-            existing = _nearest_existing(root)
-            mount = mount_of(existing, proc=self._proc)
-            key = mount.point if mount is not None else str(existing)
-            if key not in samples:
-                samples[key] = self._sample(key, existing, mount, traffic)
-        return tuple(samples.values())
+        places = self._places(tuple(roots))
+        return tuple(self._sample(name, path, mount, traffic) for name, (path, mount) in places.items())
+
+    def _places(self, roots: tuple[Path, ...]) -> dict[str, tuple[Path, Mount | None]]:
+        """Map each mount point to a path on it; looked up anew once a minute, and when the roots change."""
+        now = time.monotonic()
+        if self._placed is not None and self._placed[1] == roots and now - self._placed[0] < _PLACES_SECONDS:
+            return self._placed[2]
+        places: dict[str, tuple[Path, Mount | None]] = {}
+        for root in dict.fromkeys(map(_nearest_existing, roots)):
+            mount = mount_of(root, proc=self._proc)
+            places.setdefault(mount.point if mount is not None else str(root), (root, mount))
+        self._placed = (now, roots, places)
+        return places
 
     def _sample(self, name: str, path: Path, mount: Mount | None, traffic: dict[str, tuple[int, int]]) -> DiskSample:
         total, free = _space(path)

@@ -9,13 +9,19 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
 from ..records.sample import GpuProcess, GpuSample
+from .gpu_events import XidWatch
+from .gpu_visible import is_visible
 
 _log = logging.getLogger("comfystow.monitor")
+
+_LOST = "GPU is lost"
 
 T = TypeVar("T")
 
@@ -30,11 +36,19 @@ THROTTLE_REASONS = {
 }
 
 
+#: A GPU that is gone for good must not cost a new start of the driver with every sample.
+_REOPEN_SECONDS = 30.0
+
+
 class NvmlReader:
     """Read all NVIDIA GPUs; `note` says in words why there are none."""
 
-    def __init__(self) -> None:
+    def __init__(self, environment: Callable[[], Mapping[str, str]] = lambda: os.environ) -> None:
+        """`environment` gives the variables of the process whose CUDA is meant: ComfyUI's, where it is attached."""
+        self._environment = environment
         self._nvml: Any = None
+        self._opened_at = 0.0
+        self._xids: XidWatch | None = None
         self.note: str | None = None
 
     def read(self) -> tuple[GpuSample, ...] | None:
@@ -47,14 +61,22 @@ class NvmlReader:
         except nvml.NVMLError as err:
             self._lose(nvml, err)
             return None
-        visible = visible_devices(os.environ.get("CUDA_VISIBLE_DEVICES"))
-        samples: list[GpuSample] = []
-        for index in range(count):
-            samples.extend(self._read_gpu(nvml, index, visible))
+        handles = [_optional(nvml, partial(nvml.nvmlDeviceGetHandleByIndex, index)) for index in range(count)]
+        if self._xids is None:
+            self._xids = XidWatch(nvml, [handle for handle in handles if handle is not None])
+        self._xids.poll()
+        samples = [
+            sample for index, handle in enumerate(handles) for sample in self._read_gpu(nvml, index, handle, count)
+        ]
+        if any(sample.name == _LOST for sample in samples) and time.monotonic() - self._opened_at > _REOPEN_SECONDS:
+            self.close()  # after sleep or a reset the old handles stay dead until the driver is opened anew
         return tuple(samples)
 
     def close(self) -> None:
         """Let go of the driver, so that a GPU may sleep."""
+        if self._xids is not None:
+            self._xids.close()
+            self._xids = None
         if self._nvml is not None:
             _optional(self._nvml, self._nvml.nvmlShutdown)
             self._nvml = None
@@ -72,7 +94,7 @@ class NvmlReader:
         except pynvml.NVMLError as err:
             self.note = _why(pynvml, err)
             return None
-        self._nvml, self.note = pynvml, None
+        self._nvml, self.note, self._opened_at = pynvml, None, time.monotonic()
         return pynvml
 
     def _lose(self, nvml: Any, err: Exception) -> None:
@@ -81,48 +103,31 @@ class NvmlReader:
         self.note = _why(nvml, err)
         self.close()
 
-    def _read_gpu(self, nvml: Any, index: int, visible: frozenset[str] | None) -> list[GpuSample]:
-        handle = _optional(nvml, lambda: nvml.nvmlDeviceGetHandleByIndex(index))
-        if handle is None:
-            return [GpuSample(uuid=f"lost-{index}", index=index, name="GPU is lost", vendor="nvidia")]
-        parent = _sample(nvml, handle, index, visible)
-        slices = [_sample(nvml, child, index, visible, parent=parent) for child in _mig_handles(nvml, handle)]
-        return [parent, *slices]
+    def _read_gpu(self, nvml: Any, index: int, handle: Any, count: int) -> list[GpuSample]:
+        uuid = _text(_optional(nvml, lambda: nvml.nvmlDeviceGetUUID(handle))) if handle is not None else None
+        if uuid is None:
+            return [GpuSample(uuid=f"lost-{index}", index=index, name=_LOST, vendor="nvidia")]
+        errors, last = self._xids.of(uuid) if self._xids is not None else (None, None)
+        parent = replace(self._sample(nvml, handle, index, count, uuid), xid_errors=errors, last_xid=last)
+        return [parent, *self._slices(nvml, handle, parent, count)]
+
+    def _slices(self, nvml: Any, handle: Any, parent: GpuSample, count: int) -> list[GpuSample]:
+        slices = []
+        for child in _mig_handles(nvml, handle):
+            uuid = _text(_optional(nvml, partial(nvml.nvmlDeviceGetUUID, child)))
+            if uuid is not None:
+                sample = self._sample(nvml, child, parent.index, count, uuid)
+                slices.append(replace(sample, parent_uuid=parent.uuid))
+        return slices
+
+    def _sample(self, nvml: Any, handle: Any, index: int, count: int, uuid: str) -> GpuSample:
+        return replace(_sample(nvml, handle, index, uuid), visible=is_visible(self._environment(), index, uuid, count))
 
 
-def visible_devices(variable: str | None) -> frozenset[str] | None:
-    """Read CUDA_VISIBLE_DEVICES as a set of indexes and UUID prefixes; None means all.
-
-    CUDA ignores everything after the first entry that is no device (CUDA programming guide, environment variables).
-    The order of numbers is CUDA's, not NVML's, unless CUDA_DEVICE_ORDER=PCI_BUS_ID; UUIDs are exact.
-    """
-    if variable is None:
-        return None
-    entries = []
-    for entry in (part.strip() for part in variable.split(",")):
-        if not entry or entry.startswith("-") or not (entry.isdigit() or entry.startswith(("GPU-", "MIG-"))):
-            break
-        entries.append(entry)
-    return frozenset(entries)
-
-
-def _is_visible(visible: frozenset[str] | None, index: int, uuid: str) -> bool | None:
-    if visible is None:
-        return True
-    if any(entry.startswith(("GPU-", "MIG-")) for entry in visible):
-        return any(uuid.startswith(entry) for entry in visible)
-    if not visible:
-        return False
-    return str(index) in visible if os.environ.get("CUDA_DEVICE_ORDER") == "PCI_BUS_ID" else None
-
-
-def _sample(
-    nvml: Any, handle: Any, index: int, visible: frozenset[str] | None, *, parent: GpuSample | None = None
-) -> GpuSample:
+def _sample(nvml: Any, handle: Any, index: int, uuid: str) -> GpuSample:
     def ask(function: str, *arguments: object) -> Any:
         return _optional(nvml, lambda: getattr(nvml, function)(handle, *arguments))
 
-    uuid = _text(ask("nvmlDeviceGetUUID")) or f"unknown-{index}"
     pci = ask("nvmlDeviceGetPciInfo")
     used, reserved, total = _memory(nvml, ask)
     milliwatts, limit = ask("nvmlDeviceGetPowerUsage"), ask("nvmlDeviceGetEnforcedPowerLimit")
@@ -133,8 +138,6 @@ def _sample(
         name=_text(ask("nvmlDeviceGetName")) or "NVIDIA GPU",
         vendor="nvidia",
         pci_bus_id=_text(pci.busId) if pci is not None else None,
-        parent_uuid=parent.uuid if parent is not None else None,
-        visible=_is_visible(visible, index, uuid),
         utilization_ratio=_map(utilization, lambda rates: rates.gpu / 100),
         memory_used_bytes=used,
         memory_reserved_bytes=reserved,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from ..records.sample import SystemSample
+from ..records.sample import HistoryPoint
 
 
 class History:
@@ -17,26 +17,26 @@ class History:
         self._coarse_seconds = coarse_seconds
         self._coarse_step_seconds = coarse_step_seconds
         # Not faster than one a second by design of the sampler; the count bounds memory if a clock stands still.
-        self._fine: deque[SystemSample] = deque(maxlen=round(fine_seconds) + 1)
-        self._coarse: deque[SystemSample] = deque(maxlen=round(coarse_seconds / coarse_step_seconds) + 1)
+        self._fine: deque[HistoryPoint] = deque(maxlen=round(fine_seconds) + 1)
+        self._coarse: deque[HistoryPoint] = deque(maxlen=round(coarse_seconds / coarse_step_seconds) + 1)
 
-    def add(self, sample: SystemSample) -> None:
-        """Append a sample; a clock that jumped back drops what would lie in the future."""
+    def add(self, point: HistoryPoint) -> None:
+        """Append a point; a clock that jumped back drops what would lie in the future."""
         for ring in (self._fine, self._coarse):
-            while ring and ring[-1].taken_at > sample.taken_at:
+            while ring and ring[-1].taken_at > point.taken_at:
                 ring.pop()
-        self._fine.append(sample)
-        if not self._coarse or sample.taken_at - self._coarse[-1].taken_at >= self._coarse_step_seconds:
-            self._coarse.append(sample)
-        self._drop_old(self._fine, sample.taken_at - self._fine_seconds)
-        self._drop_old(self._coarse, sample.taken_at - self._coarse_seconds)
+        self._fine.append(point)
+        if not self._coarse or point.taken_at - self._coarse[-1].taken_at >= self._coarse_step_seconds:
+            self._coarse.append(point)
+        self._drop_old(self._fine, point.taken_at - self._fine_seconds)
+        self._drop_old(self._coarse, point.taken_at - self._coarse_seconds)
 
     @staticmethod
-    def _drop_old(ring: deque[SystemSample], oldest: float) -> None:
+    def _drop_old(ring: deque[HistoryPoint], oldest: float) -> None:
         while ring and ring[0].taken_at < oldest:
             ring.popleft()
 
-    def since(self, taken_after: float) -> list[SystemSample]:
+    def since(self, taken_after: float) -> list[HistoryPoint]:
         """Return the samples taken after a time: minutes where that is all there is, then every one."""
         fine_from = self._fine[0].taken_at if self._fine else float("inf")
         coarse = [item for item in self._coarse if taken_after < item.taken_at < fine_from]

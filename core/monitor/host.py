@@ -11,14 +11,23 @@ from pathlib import Path
 
 from ..records.sample import HostSample
 from .cgroup import CgroupReading, read_cgroup
+from .foreign import foreign_busy_seconds, foreign_memory
 
 
 class HostReader:
     """Turn growing counters into rates between two readings; the first reading has no utilisation."""
 
-    def __init__(self, *, proc: Path = Path("/proc"), cgroup: Path = Path("/sys/fs/cgroup")) -> None:
+    def __init__(
+        self,
+        *,
+        proc: Path = Path("/proc"),
+        cgroup: Path = Path("/sys/fs/cgroup"),
+        rented_cores: float | None = None,
+    ) -> None:
+        """`rented_cores` is what the provider says where the container has no quota (RunPod: RUNPOD_CPU_COUNT)."""
         self._proc = proc
         self._cgroup = cgroup
+        self._rented_cores = rented_cores
         self._last: tuple[float, float] | None = None  # monotonic seconds, CPU seconds
 
     def read(self) -> HostSample:
@@ -41,10 +50,11 @@ class HostReader:
             allowed: float | None = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         except OSError:
             allowed = os.cpu_count()
-        return min((value for value in (allowed, group.cores) if value), default=None)
+        return min((value for value in (allowed, group.cores, self._rented_cores) if value), default=None)
 
     def _utilization(self, group: CgroupReading, cores: float | None) -> float | None:
-        spent = group.cpu_seconds if group.cores is not None else None
+        limited = group.cores is not None or self._rented_cores is not None
+        spent = group.cpu_seconds if limited else None
         if spent is None:
             spent = _busy_seconds(self._proc)
             cores = os.cpu_count()
@@ -68,7 +78,7 @@ def _busy_seconds(proc: Path) -> float | None:
         first = (proc / "stat").read_text(encoding="ascii").split("\n", 1)[0].split()
         ticks = [int(value) for value in first[1:9]]
     except (OSError, ValueError):
-        return None
+        return foreign_busy_seconds()
     return (sum(ticks) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK")
 
 
@@ -80,7 +90,7 @@ def _meminfo(proc: Path) -> tuple[int | None, int | None]:
             key, _, rest = line.partition(":")
             values[key] = int(rest.split()[0]) * 1024
     except (OSError, ValueError, IndexError):
-        return None, None
+        return foreign_memory()
     return values.get("MemTotal"), values.get("MemAvailable")
 
 

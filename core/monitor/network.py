@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 from ..records.sample import NetworkSample
+from .foreign import foreign_network
 
 
 class NetworkReader:
@@ -38,5 +39,5 @@ def _counters(proc: Path) -> tuple[int, int] | None:
             if name.strip() != "lo":
                 received, sent = received + int(fields[0]), sent + int(fields[8])
     except (OSError, ValueError, IndexError):
-        return None
+        return foreign_network()
     return received, sent

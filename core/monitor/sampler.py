@@ -14,19 +14,23 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from ..records.sample import GpuSample, SystemSample
+from ..records.sample import DiskSample, GpuSample, HistoryPoint, SystemSample
 from .disk import DiskReader
 from .gpu_amd import read_amd
 from .gpu_nvml import NvmlReader
+from .guard import Guarded
 from .history import History
 from .host import HostReader
+from .leases import Leases
 from .network import NetworkReader
 
 _log = logging.getLogger("comfystow.monitor")
+
+#: Between the first reading, which primes the rates and pays for imports and the driver's start, and the first sample.
+_FIRST_SECONDS = 0.25
 
 
 class GpuReader(Protocol):
@@ -39,15 +43,6 @@ class GpuReader(Protocol):
 
     def close(self) -> None:
         """Let go of the driver."""
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """Somebody looks: until when (monotonic seconds), and how often they want a sample."""
-
-    holder: str
-    until: float
-    interval_seconds: float
 
 
 def next_interval(wanted_seconds: float, costs_seconds: Sequence[float], budget_ratio: float) -> float:
@@ -66,28 +61,35 @@ class Sampler:
         *,
         roots: Callable[[], Iterable[Path]],
         on_sample: Callable[[SystemSample], None] = lambda _: None,
+        download_rate: Callable[[], float | None] = lambda: None,
         gpu: GpuReader | None = None,
+        host: HostReader | None = None,
         gpu_timeout_seconds: float = 2.0,
         budget_ratio: float = 0.005,
     ) -> None:
+        """`on_sample` and `download_rate` are called on the sampler's thread."""
         self._roots = roots
         self._on_sample = on_sample
-        self._gpu = _GuardedGpu(gpu if gpu is not None else NvmlReader(), gpu_timeout_seconds)
+        self._download_rate = download_rate
+        self._gpu = gpu if gpu is not None else NvmlReader()
+        self._gpu_guard: Guarded[tuple[GpuSample, ...]] = Guarded("GPU driver", gpu_timeout_seconds)
+        self._disk_guard: Guarded[tuple[DiskSample, ...]] = Guarded("disks", gpu_timeout_seconds)
         self._budget_ratio = budget_ratio
-        self._host, self._disk, self._network = HostReader(), DiskReader(), NetworkReader()
-        self._wake = threading.Condition()  # guards _leases, _thread, _closed and latest
-        self._leases: dict[str, Lease] = {}
+        self._host = host if host is not None else HostReader()
+        self._disk, self._network = DiskReader(), NetworkReader()
+        self._wake = threading.Condition()  # guards _leases, _thread, _closed, latest and history
+        self._leases = Leases()
         self._thread: threading.Thread | None = None
         self._closed = False
         self.latest: SystemSample | None = None
-        self.history = History()
+        self._history = History()
 
     def lease(self, holder: str, seconds: float, interval_seconds: float = 1.0) -> None:
         """Keep sampling for `seconds`; the same holder again renews or changes its lease."""
         with self._wake:
             if self._closed:
                 return
-            self._leases[holder] = Lease(holder, time.monotonic() + seconds, max(1.0, interval_seconds))
+            self._leases.take(holder, time.monotonic() + seconds, interval_seconds)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="comfystow-sampler", daemon=True)
                 self._thread.start()
@@ -96,13 +98,24 @@ class Sampler:
     def release(self, holder: str) -> None:
         """End a lease before its time."""
         with self._wake:
-            self._leases.pop(holder, None)
+            self._leases.release(holder)
             self._wake.notify_all()
 
     @property
     def sampling(self) -> bool:
         """True while the thread lives."""
         return self._thread is not None
+
+    @property
+    def holders(self) -> tuple[str, ...]:
+        """Who keeps the sampling going."""
+        with self._wake:
+            return self._leases.holders
+
+    def history(self, taken_after: float = 0.0) -> list[HistoryPoint]:
+        """Return what was kept since a time in seconds since the epoch."""
+        with self._wake:
+            return self._history.since(taken_after)
 
     def close(self, timeout_seconds: float = 3.0) -> None:
         """Stop sampling and let go of the drivers."""
@@ -115,85 +128,74 @@ class Sampler:
             thread.join(timeout_seconds)
 
     def _run(self) -> None:
-        self._take()  # a rate needs two readings, and the first pays for imports and the driver's start
         costs: deque[float] = deque(maxlen=9)
-        while self._wait(time.monotonic(), costs):
-            sample = self._take()
-            costs.append(sample.cost_seconds or 0.0)
-            with self._wake:
-                self.latest = sample
-            self.history.add(sample)
-            self._on_sample(sample)
+        due_in: float | None = _FIRST_SECONDS
+        self._prime()
+        while self._wait(costs, due_in):
+            due_in = None
+            try:
+                sample = self._take()
+                self._keep(sample)
+                self._on_sample(sample)
+                costs.append(sample.cost_seconds or 0.0)
+            except Exception:  # noqa: BLE001 - the top of the thread: one bad sample must not end them all
+                _log.exception("a sample of the machine failed")
 
-    def _wait(self, started: float, costs: Sequence[float]) -> bool:
-        """Sleep until the next sample is due; false, and no thread any more, when the last lease has run out."""
+    def _prime(self) -> None:
+        try:
+            self._take()
+        except Exception:  # noqa: BLE001 - as above
+            _log.exception("the first reading of the machine failed")
+
+    def _keep(self, sample: SystemSample) -> None:
         with self._wake:
-            while True:
-                now = time.monotonic()
-                self._leases = {name: lease for name, lease in self._leases.items() if lease.until > now}
-                if not self._leases:
+            self.latest = sample
+            self._history.add(HistoryPoint.of(sample))
+
+    def _wait(self, costs: Sequence[float], due_in: float | None) -> bool:
+        """Sleep until the next sample is due; false, and no thread any more, when the last lease has run out."""
+        started = time.monotonic()
+        while True:
+            with self._wake:
+                while self._leases.expire(now := time.monotonic()):
+                    wanted = next_interval(self._leases.interval_seconds, costs, self._budget_ratio)
+                    due = started + (due_in if due_in is not None else wanted)
+                    if now >= due:
+                        return True
+                    self._wake.wait(min(due, self._leases.last_until) - now)
+            self._gpu_guard.call(
+                self._let_go
+            )  # outside the lock: it may take long, and who takes a lease must not wait
+            with self._wake:
+                if not self._leases.expire(time.monotonic()):
                     self._thread = None
-                    self._gpu.close()
                     return False
-                wanted = min(lease.interval_seconds for lease in self._leases.values())
-                due = started + next_interval(wanted, costs, self._budget_ratio)
-                if now >= due:
-                    return True
-                last_until = max(lease.until for lease in self._leases.values())
-                self._wake.wait(min(due, last_until) - now)
+
+    def _let_go(self) -> tuple[GpuSample, ...]:
+        self._gpu.close()
+        return ()
 
     def _take(self) -> SystemSample:
         spent = time.thread_time()
-        gpus, note, gpu_cost = self._gpu.read()
-        disks = self._disk.read(self._roots())
+        gpus = self._gpu_guard.call(self._read_gpus)
+        roots = tuple(self._roots())
+        disks = self._disk_guard.call(lambda: self._disk.read(roots))
         host, network = self._host.read(), self._network.read()
         return SystemSample(
             taken_at=time.time(),
-            gpus=gpus,
-            gpu_note=note,
+            gpus=gpus or None,
+            gpu_note=self._gpu_note(gpus),
             host=host,
-            disks=disks,
+            disks=disks or (),
             network=network,
-            cost_seconds=time.thread_time() - spent + gpu_cost,
+            download_rate_bytes_per_second=self._download_rate(),
+            cost_seconds=time.thread_time() - spent + self._gpu_guard.cost_seconds + self._disk_guard.cost_seconds,
         )
 
+    def _read_gpus(self) -> tuple[GpuSample, ...]:
+        return (self._gpu.read() or ()) + read_amd()
 
-class _GuardedGpu:
-    """Ask the GPU driver in a thread of its own: a call that hangs in the kernel blocks nobody.
-
-    While one hangs no second one is begun, and the sample says so.
-    """
-
-    def __init__(self, reader: GpuReader, timeout_seconds: float) -> None:
-        self._reader = reader
-        self._timeout_seconds = timeout_seconds
-        self._hanging: threading.Thread | None = None
-
-    def read(self) -> tuple[tuple[GpuSample, ...] | None, str | None, float]:
-        """Return the GPUs, a note in words, and the CPU seconds that reading cost."""
-        if self._hanging is not None and self._hanging.is_alive():
-            return None, "the GPU driver does not answer", 0.0
-        self._hanging = None
-        result: list[tuple[tuple[GpuSample, ...] | None, str | None, float]] = []
-        thread = threading.Thread(target=lambda: result.append(self._ask()), name="comfystow-gpu", daemon=True)
-        thread.start()
-        thread.join(self._timeout_seconds)
-        if not result:
-            self._hanging = thread
-            _log.warning(
-                "the GPU driver has not answered for %.1f s; the rest is sampled without it", self._timeout_seconds
-            )
-            return None, "the GPU driver does not answer", 0.0
-        return result[0]
-
-    def _ask(self) -> tuple[tuple[GpuSample, ...] | None, str | None, float]:
-        spent = time.thread_time()
-        nvidia = self._reader.read()
-        gpus = (nvidia or ()) + read_amd()
-        note = self._reader.note if not gpus else None
-        return (gpus or None), note, time.thread_time() - spent
-
-    def close(self) -> None:
-        """Let go of the driver, unless it hangs."""
-        if self._hanging is None or not self._hanging.is_alive():
-            self._reader.close()
+    def _gpu_note(self, gpus: tuple[GpuSample, ...] | None) -> str | None:
+        if gpus:
+            return None
+        return "the GPU driver does not answer" if gpus is None else self._gpu.note

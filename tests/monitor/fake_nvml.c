@@ -3,13 +3,14 @@
  * two      two healthy GPUs            mig    one GPU with two MIG slices     lost   the second GPU is lost
  * wsl      memory only, the rest is NotSupported                               noinit the driver is not loaded
  * mismatch driver and library differ   hang   utilisation never answers       dies   works once, then the driver is lost
+ * xid      the second GPU reports Xid 79 and 31 with the second sample         one    one healthy GPU
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { OK = 0, NOT_SUPPORTED = 3, NOT_FOUND = 6, DRIVER_NOT_LOADED = 9, GPU_IS_LOST = 15, LIB_RM_MISMATCH = 18, UNKNOWN = 999 };
+enum { OK = 0, NOT_SUPPORTED = 3, NOT_FOUND = 6, DRIVER_NOT_LOADED = 9, TIMED_OUT = 10, GPU_IS_LOST = 15, LIB_RM_MISMATCH = 18, UNKNOWN = 999 };
 
 typedef struct { unsigned long long total, free, used; } memory_v1;
 typedef struct { unsigned version; unsigned long long total, reserved, free, used; } memory_v2;
@@ -18,7 +19,7 @@ typedef struct { char legacy[16]; unsigned domain, bus, device, id, subsystem; c
 typedef struct { unsigned pid; unsigned long long used; unsigned gpu_instance, compute_instance; } process;
 
 static int is(const char *name) { const char *mode = getenv("FAKE_NVML"); return mode && strcmp(mode, name) == 0; }
-static long calls;
+static long calls, samples, events;
 /* Handles: 1, 2 are GPUs; 11, 12 are MIG slices of GPU 1. */
 static long id(void *handle) { return (long)handle; }
 
@@ -32,7 +33,8 @@ int nvmlShutdown(void) { return OK; }
 const char *nvmlErrorString(int code) { return code == GPU_IS_LOST ? "GPU is lost" : "an error"; }
 int nvmlDeviceGetCount_v2(unsigned *count) {
     if (is("dies") && ++calls == 2) return UNKNOWN;
-    *count = is("mig") || is("wsl") ? 1 : 2;
+    *count = is("mig") || is("wsl") || is("one") ? 1 : 2;
+    samples++;
     return OK;
 }
 int nvmlDeviceGetHandleByIndex_v2(unsigned index, void **handle) {
@@ -92,6 +94,16 @@ int nvmlDeviceGetComputeRunningProcesses_v3(void *h, unsigned *count, process *r
     if (*count < 1) { *count = 1; return 7; /* insufficient size */ }
     *count = 1;
     rows[0].pid = 4242, rows[0].used = 5ULL << 30, rows[0].gpu_instance = rows[0].compute_instance = 0xFFFFFFFFu;
+    return OK;
+}
+typedef struct { void *device; unsigned long long type, data; unsigned gpu_instance, compute_instance; } event;
+int nvmlEventSetCreate(void **set) { *set = &events; return OK; }
+int nvmlEventSetFree(void *set) { return OK; }
+int nvmlDeviceRegisterEvents(void *h, unsigned long long types, void *set) { return is("wsl") ? NOT_SUPPORTED : OK; }
+int nvmlEventSetWait_v2(void *set, event *data, unsigned timeout) {
+    if (!is("xid") || samples < 2 || events >= 2) return TIMED_OUT;
+    memset(data, 0, sizeof *data);
+    data->device = (void *)2, data->type = 8, data->data = events++ == 0 ? 79 : 31;
     return OK;
 }
 /* Left out on purpose, as an old driver does: fan speed, PCIe link, ECC counters, clock event reasons. */

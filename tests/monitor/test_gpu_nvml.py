@@ -122,6 +122,18 @@ def test_driver_that_hangs_blocks_nothing_else(driver: Path) -> None:
     assert result["load"] is not None
 
 
+def test_xid_errors_are_counted_while_somebody_looks(driver: Path) -> None:
+    before, after, later = run(READ, "xid", driver, "3")
+    assert [(gpu["xid_errors"], gpu["last_xid"]) for gpu in before["gpus"]] == [(0, None), (0, None)]
+    assert [(gpu["xid_errors"], gpu["last_xid"]) for gpu in after["gpus"]] == [(0, None), (2, 31)]
+    assert later["gpus"][1]["xid_errors"] == 2
+
+
+def test_system_that_tells_no_xid_errors_has_an_unknown_count(driver: Path) -> None:
+    (gpu,) = run(READ, "wsl", driver, "1")[0]["gpus"]
+    assert (gpu["xid_errors"], gpu["last_xid"]) == (None, None)
+
+
 @pytest.mark.parametrize(
     ("variables", "expected"),
     [
@@ -131,8 +143,15 @@ def test_driver_that_hangs_blocks_nothing_else(driver: Path) -> None:
         ({"CUDA_VISIBLE_DEVICES": ""}, [False, False]),
         ({"CUDA_VISIBLE_DEVICES": "-1"}, [False, False]),
         ({"CUDA_VISIBLE_DEVICES": "GPU-aaaa-1,oops,GPU-aaaa-2"}, [True, False]),
+        ({"CUDA_VISIBLE_DEVICES": "1,0"}, [True, True]),
+        ({"CUDA_VISIBLE_DEVICES": "7"}, [False, False]),
     ],
 )
 def test_cuda_visible_devices_is_told_honestly(driver: Path, variables: dict[str, str], expected: list) -> None:
     gpus = run(READ, "two", driver, "1", **variables)[0]["gpus"]
     assert [gpu["visible"] for gpu in gpus] == expected
+
+
+def test_only_gpu_is_visible_when_its_number_is_named(driver: Path) -> None:
+    (gpu,) = run(READ, "one", driver, "1", CUDA_VISIBLE_DEVICES="0")[0]["gpus"]
+    assert gpu["visible"] is True

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from comfystow.core.monitor import disk as disk_module
+from comfystow.core.monitor import foreign
 from comfystow.core.monitor import host as host_module
 from comfystow.core.monitor.cgroup import read_cgroup
 from comfystow.core.monitor.disk import DiskReader
@@ -175,3 +179,40 @@ def test_loopback_traffic_does_not_count_and_a_lost_interface_is_unknown(tmp_pat
         machine(tmp_path, {"self/net/dev": table.format(lo=lo, rx=rx, tx=tx)})
         rates.append(reader.read().received_bytes_per_second)
     assert rates == [None, 1000.0, None]
+
+
+def test_disk_is_looked_up_once_for_dozens_of_roots(tmp_path: Path, monkeypatch) -> None:
+    lookups = []
+    monkeypatch.setattr(disk_module, "mount_of", lambda path, proc: lookups.append(path) or mount_of(path, proc=proc))
+    reader = DiskReader()
+    roots = [tmp_path / "models" / str(number) for number in range(30)]
+    for _ in range(3):
+        assert len(reader.read(roots)) == 1
+    assert lookups == [tmp_path]
+    reader.read([*roots, tmp_path / "more"])
+    assert len(lookups) == 2
+
+
+def test_provider_says_how_many_cores_are_rented(tmp_path: Path) -> None:
+    root = machine(tmp_path, V2 | {"cg/cpu.max": "max 100000\n"})
+    sample = HostReader(proc=root / "proc", cgroup=root / "cg", rented_cores=1.0).read()
+    assert sample.cores == 1.0
+
+
+def test_system_without_proc_is_read_by_psutil(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(foreign, "sys", SimpleNamespace(platform="darwin"))
+    now = iter([1.0, 2.0, 3.0, 4.0])
+    monkeypatch.setattr(host_module.time, "monotonic", lambda: next(now))
+    reader = HostReader(proc=tmp_path / "none", cgroup=tmp_path / "none")
+    reader.read()
+    sample = reader.read()
+    assert sample.memory_limit_bytes > sample.memory_used_bytes > 0
+    assert 0 <= sample.cpu_utilization_ratio <= 1
+    network = NetworkReader(proc=tmp_path / "none")
+    network.read()
+    assert network.read().received_bytes_per_second is not None
+
+
+def test_linux_never_asks_psutil_about_a_container(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "psutil", None)
+    assert HostReader(proc=tmp_path, cgroup=tmp_path).read().memory_used_bytes is None
