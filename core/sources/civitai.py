@@ -106,7 +106,7 @@ class Civitai:
             model_id=version.model_id, version_id=version.id, file_id=file.id if file is not None else None
         )
 
-    async def search(self, query: dict[str, str], credentials: Credentials | None) -> list[dict[str, Any]]:
+    async def search(self, query: list[tuple[str, str]], credentials: Credentials | None) -> list[dict[str, Any]]:
         """Ask for models by name; see `search`."""
         data = await self._ask(f"models?{urlencode(query)}", credentials)
         items = data.get("items") if isinstance(data, dict) else None

@@ -62,3 +62,8 @@ def folder_of_civitai(file_type: str | None, model_type: str | None) -> str | No
     if file_type is not None and file_type not in _MAIN_FILE_TYPES:
         return _FILE_TYPES.get(file_type)
     return _MODEL_TYPES.get(model_type or "")
+
+
+def civitai_types_of(folder_name: str | None) -> list[str]:
+    """Return Civitai's model types that belong to a folder; none for a folder that the site has no type for."""
+    return [kind for kind, folder in _MODEL_TYPES.items() if folder == folder_name]
