@@ -102,10 +102,7 @@ export class Actions {
    * @param {"pause" | "resume" | "cancel" | "retry"} verb
    */
   control(download, verb) {
-    return this.#run(download.id, async () => {
-      const answer = await this.#api.request("POST", `/downloads/${encodeURIComponent(download.id)}/${verb}`);
-      this.#take(answer);
-    });
+    return this.#run(download.id, () => this.#control(download, verb));
   }
 
   /** @param {"pause" | "resume"} verb */
@@ -131,7 +128,7 @@ export class Actions {
       const blocked = this.#downloads.all.filter(
         (download) => download.state === "waiting" && providerOf(download.source) === provider,
       );
-      await Promise.all(blocked.map((download) => this.control(download, "retry")));
+      await Promise.all(blocked.map((download) => this.#control(download, "retry")));
     });
   }
 
@@ -153,6 +150,14 @@ export class Actions {
     this.#waiting.clear();
     await Promise.all(waiting.map((call) => call()));
     await this.#missing.check({ force: true });
+  }
+
+  /**
+   * @param {Stow.Download} download
+   * @param {string} verb
+   */
+  async #control(download, verb) {
+    this.#take(await this.#api.request("POST", `/downloads/${encodeURIComponent(download.id)}/${verb}`));
   }
 
   /** @param {Stow.DownloadRequest} request */

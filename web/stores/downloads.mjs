@@ -81,8 +81,10 @@ export class Downloads extends Store {
   async load() {
     try {
       const answer = await this.#api.request("GET", "/downloads");
+      const before = this.#byId;
       this.#byId = new Map(listed(answer).map((download) => [download.id, download]));
       this.error = null;
+      for (const download of this.#byId.values()) if (before.has(download.id)) this.#tell(download, before);
     } catch (error) {
       this.error = /** @type {import("../api.mjs").StowError} */ (error);
     }
@@ -95,17 +97,27 @@ export class Downloads extends Store {
    * @param {readonly Stow.Download[]} downloads
    */
   merge(downloads) {
+    const before = new Map(this.#byId);
     let seen = false;
     for (const download of downloads) {
-      const known = this.#byId.get(download.id);
+      const known = before.get(download.id);
       seen ||= known === undefined || differs(known, download);
       this.#byId.set(download.id, download);
-      if (download.state === "completed" && known?.state !== "completed") {
-        this.dispatchEvent(new CustomEvent("completed", { detail: download }));
-      }
+      this.#tell(download, before);
     }
     if (seen) this.changed();
     else if (downloads.length > 0) this.progressed();
+  }
+
+  /**
+   * Say that a download was completed since it was last heard of.
+   *
+   * @param {Stow.Download} download
+   * @param {Map<string, Stow.Download>} before
+   */
+  #tell(download, before) {
+    if (download.state !== "completed" || before.get(download.id)?.state === "completed") return;
+    this.dispatchEvent(new CustomEvent("completed", { detail: download }));
   }
 }
 

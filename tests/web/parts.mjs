@@ -1,0 +1,71 @@
+/** The panel's stores on a stand-in server, without a page. */
+
+import { Actions } from "../../web/actions.mjs";
+import { Api } from "../../web/api.mjs";
+import { Downloads } from "../../web/stores/downloads.mjs";
+import { Missing } from "../../web/stores/missing.mjs";
+import { Ui } from "../../web/stores/ui.mjs";
+import { blank, FakeServer } from "./fake/server.mjs";
+
+export const WORKFLOW = { id: "w", nodes: [{ id: 1, type: "VAELoader", widgets_values: ["a.safetensors"] }] };
+
+/**
+ * @param {import("node:test").TestContext} test
+ * @returns everything a test needs; the server ends with the test
+ */
+export async function parts(test) {
+  const server = new FakeServer();
+  const address = await server.start();
+  test.after(() => server.stop());
+  const kept = new Map();
+  const storage = {
+    getItem: (key) => kept.get(key) ?? null,
+    setItem: (key, value) => void kept.set(key, value),
+    removeItem: (key) => void kept.delete(key),
+  };
+  const api = new Api((route, options) => fetch(`${address}/api${route}`, options), storage);
+  const host = { workflow: () => WORKFLOW };
+  const downloads = new Downloads(api);
+  const missing = new Missing(api, host);
+  const ui = new Ui();
+  const actions = new Actions({ api, downloads, missing, ui });
+  return { server, address, storage, api, host, downloads, missing, ui, actions };
+}
+
+/** A model of the `missing` shape. */
+export function model(name, more = {}) {
+  const source = `hf://o/r/${name}`;
+  const candidate = {
+    source,
+    url: null,
+    folder: "vae",
+    name,
+    size_bytes: 100,
+    sha256: null,
+    confidence: "high",
+    reason: "",
+  };
+  return { name, folder: "vae", state: "missing", active: true, uses: [], candidates: [candidate], ...more };
+}
+
+/** A Download as the server sends it. */
+export function download(id, more = {}) {
+  return {
+    ...blank,
+    id,
+    request: { source: "hf://o/r/a" },
+    source: "hf://o/r/a",
+    filename: "a.safetensors",
+    folder_name: "vae",
+    ...more,
+  };
+}
+
+/** Count how often a store says something. */
+export function heard(store, type) {
+  const seen = { times: 0 };
+  store.addEventListener(type, () => {
+    seen.times += 1;
+  });
+  return seen;
+}
