@@ -97,6 +97,9 @@ class Settings:
     journal_bytes: int = setting(256 << 20, "Most bytes between two syncs of a part.", size=True)
     lease_timeout_seconds: float = setting(60.0, "Age of a heartbeat after which a part may be taken over.")
     lease_heartbeat_seconds: float = setting(10.0, "Between two heartbeats of a part.")
+    waiting_check_seconds: float = setting(2.0, "Between two looks at what waiting downloads wait for.")
+    licence_check_seconds: float = setting(15.0, "Between two questions whether a licence has been accepted.")
+    history_limit: int = setting(1000, "How many finished downloads are remembered.")
     xet: bool = setting(False, "Use hf_xet where it is installed (COMFYSTOW_XET=1).")
 
     # Engine

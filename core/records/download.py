@@ -132,6 +132,7 @@ class Download:
     filename: str | None = None
     folder_name: str | None = None
     dest_path: str | None = None
+    part_dir: str | None = None
     digest: Digest | None = None
     etag: str | None = None
     bytes_done: int = 0

@@ -1,0 +1,47 @@
+"""A download as callers see it: no tokens, and no host paths unless they may see them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..net.secrets import scrub
+from ..records.download import Download
+from ..records.json import to_json
+
+
+def download_json(download: Download, *, with_paths: bool = False) -> dict[str, object]:
+    """Return the JSON of a download, with `eta_seconds`; host paths only for callers on this machine."""
+    data: dict[str, object] = to_json(download)
+    data["eta_seconds"] = eta_seconds(download)
+    # A link that a user pastes can carry a token in its query.
+    for name in ("source", "url"):
+        if isinstance(text := data[name], str):
+            data[name] = scrub(text)
+    data["request"] = {**to_json(download.request), "source": scrub(download.request.source)}
+    if with_paths:
+        return data
+    for name in ("dest_path", "part_dir", "session_id"):
+        del data[name]
+    data["note"] = _without_paths(download.note, download)
+    if download.error is not None:
+        error: dict[str, object] = to_json(download.error)
+        error["message"] = _without_paths(download.error.message, download)
+        error["hint"] = _without_paths(download.error.hint, download)
+        data["error"] = error
+    return data
+
+
+def eta_seconds(download: Download) -> float | None:
+    """Return how long the rest takes at the present rate, None when that cannot be told."""
+    rate, total = download.rate_bytes_per_second, download.bytes_total
+    return max(0, total - download.bytes_done) / rate if rate and total is not None else None
+
+
+def _without_paths(text: str | None, download: Download) -> str | None:
+    if text is None or download.dest_path is None:
+        return text
+    dest = Path(download.dest_path)
+    text = text.replace(str(dest), dest.name)
+    for folder in filter(None, (download.part_dir, str(dest.parent))):
+        text = text.replace(folder, download.folder_name or "the folder")
+    return text
