@@ -1,0 +1,1 @@
+"""The transfer engine: a resolved file becomes verified bytes under its final name, or nothing."""

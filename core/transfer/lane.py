@@ -1,0 +1,116 @@
+"""One connection's work on one piece: where the bytes of a body belong, and what must agree with what is there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ..errors import RangeRefusedError, RemoteChangedError, SizeMismatchError
+from .origin import Reply
+from .part import Part
+from .plan import Piece, Plan
+from .ratelimit import Bucket
+
+#: What every continuation asks for again and compares: a shifted or foreign body shows there.
+OVERLAP_BYTES = 4096
+
+
+class CutShortError(Exception):
+    """The piece ends here because another connection took the rest; no failure."""
+
+
+@dataclass(slots=True, eq=False)
+class Lane:
+    """A connection at work: its piece, and how fast it is."""
+
+    task: asyncio.Task[None] | None = None
+    piece: Piece | None = None
+    reply: Reply | None = None
+    began: float = 0.0
+    last_progress: float = 0.0
+    moved_bytes: int = 0
+    seen_bytes: int = 0
+    rate: float = 0.0
+    reading: bool = False
+
+    def begin(self, now: float) -> None:
+        """A new exchange begins."""
+        self.began = self.last_progress = now
+        self.moved_bytes = self.seen_bytes = 0
+        self.reading = False
+
+
+@dataclass(slots=True, eq=False)
+class Intake:
+    """Takes the body of one answer, beginning at byte `at` of the file, for one lane.
+
+    What lies before `proven_until` is there already, or is another connection's: it is compared, not written.
+    """
+
+    lane: Lane
+    piece: Piece
+    part: Part
+    plan: Plan
+    buckets: tuple[Bucket, ...]
+    on_bytes: Callable[[Piece, int], None]
+    keep_witness: Callable[[int, bytes], None]
+    at: int
+    proven_until: int
+    whole: bool
+    clock: Callable[[], float]
+    _overlap: bytearray = field(default_factory=bytearray)
+
+    def take(self, view: memoryview) -> float:
+        """Put the next bytes in their place; return how long to pause."""
+        now = self.clock()
+        lane, piece = self.lane, self.piece
+        count = len(view)
+        if self.at < self.proven_until:
+            view = self._compare(view)
+        if view:
+            room = len(view) if piece.stop is None else piece.stop - piece.position
+            if room < len(view):
+                view = view[:room]
+            if piece.stop is None and self.plan.size_bytes is None:
+                pass
+            elif piece.position + len(view) > (self.plan.size_bytes or 0):
+                raise SizeMismatchError("the server sends more than the promised size", hint="check the source")
+            if view:
+                self.part.write(piece.position, view)
+                piece.position += len(view)
+                self.on_bytes(piece, len(view))
+            if room < count and piece.position == piece.stop:
+                raise CutShortError
+        lane.moved_bytes += count
+        pause = 0.0
+        for bucket in self.buckets:
+            if bucket.limited:
+                pause = max(pause, bucket.take(count, now))
+        lane.last_progress = now + pause
+        return pause
+
+    def _compare(self, view: memoryview) -> memoryview:
+        count = min(len(view), self.proven_until - self.at)
+        head, rest = view[:count], view[count:]
+        if self.whole:
+            if self.part.read(self.at, count) != head:
+                raise RemoteChangedError("the server's file differs from what has arrived", hint="it starts over")
+            self.at += count
+            return rest
+        self._overlap += head
+        self.at += count
+        if self.at == self.proven_until:
+            self._judge_overlap()
+        return rest
+
+    def _judge_overlap(self) -> None:
+        start = self.proven_until - len(self._overlap)
+        if not self.plan.done.covers(start, self.proven_until):
+            self.keep_witness(self.proven_until, bytes(self._overlap))
+        elif self.part.read(start, len(self._overlap)) != self._overlap:
+            raise SeamError("the server's part does not continue what has arrived", hint="it is tried again")
+
+
+class SeamError(RangeRefusedError):
+    """The overlap of a continuation differs from the bytes that are there."""

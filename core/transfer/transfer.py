@@ -1,0 +1,289 @@
+"""One file from the first look to its final name: part, bytes, proof, place."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from ..errors import ChecksumMismatchError, IntegrityError, NameTakenError, NotAModelError
+from ..headers.sniff import SNIFF_BYTES
+from ..net.client import HttpClient
+from ..net.credentials import Credentials
+from ..net.egress import EgressGate
+from ..records.download import DownloadState, Verified
+from ..records.source import Digest, ResolvedFile
+from .adapt import Connections
+from .budget import Budget
+from .fetch import Fetcher
+from .job import TransferJob, TransferLimits, TransferProgress, TransferResult, journal_path
+from .origin import Origin
+from .part import Machine, Part
+from .pool import ConnectionPool
+from .publish import rename_without_replacing, sync_folder
+from .ratelimit import Bucket
+from .space import storage_error
+from .verify import check_first_bytes, prove
+
+T = TypeVar("T")
+
+_JOURNAL_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """What all transfers of an engine share."""
+
+    limits: TransferLimits
+    client: HttpClient
+    gate: EgressGate
+    pool: ConnectionPool
+    budget: Budget
+    bucket: Bucket
+    executor: Executor
+    machine: Machine
+
+
+@dataclass(slots=True, kw_only=True)
+class Transfer:
+    """One run of one job; ends with a result, an error, or a cancellation that leaves the part resumable."""
+
+    job: TransferJob
+    shared: Shared
+    credentials: Credentials | None
+    renew: Callable[[], Awaitable[ResolvedFile]] | None
+    report: Callable[[TransferProgress], None]
+    _bytes_before: int = 0
+    _restarts_before: int = 0
+    _sniffed: bool = False
+    _syncing: asyncio.Future[None] | None = None
+    _synced_at: float = 0.0
+    _synced_bytes: int = 0
+    _journaled_at: float = 0.0
+    _heartbeat_at: float = 0.0
+    _reported_at: float = -1e9
+    _rate: float | None = None
+    _rate_mark: tuple[float, int] = (0.0, 0)
+    _file: ResolvedFile = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._file = self.job.file
+
+    async def run(self) -> TransferResult:
+        """Bring the file. Raises: the errors of `core.errors`."""
+        if (there := await self._blocking(self._already_there)) is not None:
+            return there
+        for again in (True, False):
+            part = Part(self.job, self.shared.limits, self.shared.machine)
+            part.file = self._file
+            part.size_bytes = self._file.size_bytes
+            await self._blocking(part.open)
+            try:
+                return await self._bring(part, may_repeat=again)
+            except _OnceMoreError:
+                self._restarts_before += 1
+            finally:
+                part.close()
+        raise RuntimeError("the second run decides")
+
+    async def _bring(self, part: Part, *, may_repeat: bool) -> TransferResult:
+        await self._blocking(part.make_room)
+        fetcher = self._fetcher(part)
+        try:
+            await fetcher.run(lambda now: self._on_tick(fetcher, now))
+            await self._check_beginning(fetcher, force=True)
+            self._file = part.file
+            return await self._finish(fetcher, may_repeat=may_repeat)
+        except NotAModelError:
+            part.release(fetcher.plan.snapshot())
+            part.path.unlink(missing_ok=True)
+            part.remove_journal()
+            raise
+        finally:
+            fetcher.hasher.close()
+            await self._settle_sync()
+            self._bytes_before += fetcher.bytes_fetched
+            self._restarts_before += fetcher.restarted
+            part.release(fetcher.plan.snapshot())
+
+    def _fetcher(self, part: Part) -> Fetcher:
+        limits, job = self.shared.limits, self.job
+        fixed = job.connections if job.connections is not None else limits.connections_per_download
+        origin = Origin(
+            part.file.url,
+            client=self.shared.client,
+            gate=self.shared.gate,
+            pool=self.shared.pool,
+            credentials=self.credentials,
+            response_timeout_seconds=limits.response_timeout_seconds,
+        )
+        own = Bucket(job.limit_rate_bytes_per_second)
+        return Fetcher(
+            part,
+            origin,
+            limits=limits,
+            connections=Connections(
+                most=max(1, fixed if fixed is not None else limits.connections_per_host), fixed=fixed is not None
+            ),
+            budget=self.shared.budget,
+            buckets=(self.shared.bucket, own),
+            renew=self.renew,
+        )
+
+    # While bytes arrive
+
+    async def _on_tick(self, fetcher: Fetcher, now: float) -> None:
+        await self._check_beginning(fetcher)
+        limits = self.shared.limits
+        if self._syncing is not None and self._syncing.done():
+            await self._settle_sync()
+        if now - self._heartbeat_at >= limits.lease_heartbeat_seconds:
+            self._heartbeat_at = now
+            fetcher.part.check_lease()
+            fetcher.journal()
+        elif now - self._journaled_at >= _JOURNAL_SECONDS:
+            self._journaled_at = now
+            fetcher.journal()
+        unsynced = fetcher.bytes_fetched - self._synced_bytes
+        due = unsynced >= limits.journal_bytes or (now - self._synced_at >= limits.journal_seconds and unsynced > 0)
+        if self._syncing is None and due:
+            self._synced_at, self._synced_bytes = now, fetcher.bytes_fetched
+            self._syncing = asyncio.ensure_future(self._sync(fetcher))
+        if now - self._reported_at >= limits.progress_seconds:
+            self._report(fetcher, DownloadState.RUNNING, now)
+
+    async def _sync(self, fetcher: Fetcher) -> None:
+        part, plan = fetcher.part, fetcher.plan
+        snapshot = plan.snapshot()
+        await self._blocking(part.sync_bytes)
+        if fetcher.plan is plan:  # else it has started over meanwhile
+            part.synced = snapshot
+            fetcher.journal()
+            await self._blocking(part.sync_journal)
+
+    async def _settle_sync(self) -> None:
+        if self._syncing is not None:
+            syncing, self._syncing = self._syncing, None
+            await syncing
+
+    async def _check_beginning(self, fetcher: Fetcher, *, force: bool = False) -> None:
+        if not self._sniffed and (force or fetcher.plan.frontier() >= SNIFF_BYTES):
+            self._sniffed = True
+            check_first_bytes(self.job.dest, fetcher.part.read(0, SNIFF_BYTES))
+
+    def _report(self, fetcher: Fetcher, phase: DownloadState, now: float) -> None:
+        then, bytes_then = self._rate_mark
+        if phase is DownloadState.RUNNING and now - then >= 0.2:
+            if then:
+                latest = (fetcher.bytes_fetched - bytes_then) / (now - then)
+                self._rate = latest if self._rate is None else 0.7 * self._rate + 0.3 * latest
+            self._rate_mark = (now, fetcher.bytes_fetched)
+        self._reported_at = now
+        self.report(
+            TransferProgress(
+                phase=phase,
+                bytes_done=fetcher.plan.bytes_done,
+                bytes_total=fetcher.plan.size_bytes,
+                rate_bytes_per_second=self._rate if phase is DownloadState.RUNNING else None,
+                connections=fetcher.lanes,
+                note=fetcher.note,
+            )
+        )
+
+    # When all bytes are there
+
+    async def _finish(self, fetcher: Fetcher, *, may_repeat: bool) -> TransferResult:
+        part, size = fetcher.part, fetcher.plan.size_bytes
+        if size is None:
+            raise RuntimeError("complete without a size")
+        loop = asyncio.get_running_loop()
+        self._report(fetcher, DownloadState.VERIFYING, loop.time())
+        await self._settle_sync()
+        syncing = asyncio.ensure_future(self._blocking(lambda: part.fsync(size)))
+        try:
+            digests = await fetcher.hasher.finish(size)
+        except OSError as err:
+            raise storage_error(err, part.path) from err
+        finally:
+            await syncing
+        verified = await self._prove(fetcher, size, digests, may_repeat=may_repeat)
+        self._report(fetcher, DownloadState.PLACING, loop.time())
+        part.placed = digests["sha256"]
+        await self._blocking(lambda: self._place(part, fetcher))
+        return TransferResult(
+            path=self.job.dest,
+            size_bytes=size,
+            digest=Digest("sha256", digests["sha256"]),
+            verified=verified,
+            bytes_fetched=self._bytes_before + fetcher.bytes_fetched,
+            restarted=self._restarts_before + fetcher.restarted,
+        )
+
+    async def _prove(self, fetcher: Fetcher, size: int, digests: dict[str, str], *, may_repeat: bool) -> Verified:
+        def proof(file: ResolvedFile) -> Verified:
+            return prove(
+                file,
+                self.job.dest,
+                size_bytes=size,
+                digests=digests,
+                read=fetcher.part.read,
+                end_untold=fetcher.end_untold,
+            )
+
+        try:
+            return await self._blocking(lambda: proof(self._file))
+        except IntegrityError as err:
+            fresh = await self.renew() if self.renew is not None else self._file
+            changed = fresh.digest is not None and fresh.digest != self._file.digest
+            if changed and isinstance(err, ChecksumMismatchError):
+                self._file = fresh
+                try:
+                    return await self._blocking(lambda: proof(fresh))  # what came may be the new file
+                except IntegrityError:
+                    pass
+            await self._blocking(fetcher.part.quarantine)
+            if may_repeat and (changed or fetcher.etag_changed):
+                raise _OnceMoreError from err
+            raise
+
+    def _place(self, part: Part, fetcher: Fetcher) -> None:
+        part.check_lease()
+        part.write_journal(fetcher.plan.snapshot())
+        dest = self.job.dest
+        try:
+            dest.parent.mkdir(parents=True, exist_ok=True)
+            rename_without_replacing(part.path, dest)
+        except OSError as err:
+            raise storage_error(err, dest) from err
+        sync_folder(dest.parent)
+        part.remove_journal()
+        part.path.with_name(f"{part.path.name}.bad").unlink(missing_ok=True)
+
+    def _already_there(self) -> TransferResult | None:
+        """A file under the final name is ours only when it is proven to be: else nothing is overwritten."""
+        dest, file = self.job.dest, self._file
+        if not dest.exists():
+            return None
+        known = file.digest if file.digest is not None and file.digest.algorithm == "sha256" else None
+        size = dest.stat().st_size
+        if known is not None and dest.is_file() and file.size_bytes in {None, size}:
+            with dest.open("rb") as opened:
+                if hashlib.file_digest(opened, "sha256").hexdigest() == known.hex:
+                    self.job.part_path.unlink(missing_ok=True)
+                    journal_path(self.job.part_path).unlink(missing_ok=True)
+                    return TransferResult(
+                        path=dest, size_bytes=size, digest=known, verified=Verified.DIGEST, bytes_fetched=0, restarted=0
+                    )
+        raise NameTakenError(
+            f"`{dest.name}` exists already in `{dest.parent}`", hint="nothing was overwritten; choose another name"
+        )
+
+    async def _blocking(self, call: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self.shared.executor, call)
+
+
+class _OnceMoreError(Exception):
+    """The source says that the file is another one now: fetch it once more, from zero."""
