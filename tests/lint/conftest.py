@@ -41,7 +41,8 @@ def check_python(check: Check, workshop: Workshop) -> Check:
 
     def run(tool: str, *arguments: str) -> None:
         program = Path(sys.executable).with_name(tool)
-        check(program, *arguments, env={"MYPYPATH": folder, "PYTHONPATH": folder})
+        paths = os.pathsep.join([folder, str(CHECKOUT / "tests")])
+        check(program, *arguments, env={"MYPYPATH": paths, "PYTHONPATH": folder})
 
     return run
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from support.setup.cache import cache_root
 
+CACHE = str(cache_root() / "mypy")
+
 pytestmark = pytest.mark.timeout(600)
 
 
@@ -17,7 +19,13 @@ def test_the_formatter_would_change_nothing(check_python) -> None:
 
 
 def test_the_types_of_the_package_hold(check_python) -> None:
-    check_python("mypy", "--no-error-summary", "--cache-dir", str(cache_root() / "mypy"), "-p", "comfystow")
+    check_python("mypy", "--no-error-summary", "--cache-dir", CACHE, "-p", "comfystow")
+
+
+def test_the_types_of_the_set_up_hold(check_python) -> None:
+    """It runs on a bare interpreter on other people's machines, before any test can."""
+    set_up = ["install.py", "tests/support/setup", "tests/support/demo"]
+    check_python("mypy", "--strict", "--no-error-summary", "--explicit-package-bases", "--cache-dir", CACHE, *set_up)
 
 
 def test_imports_point_in_one_direction(check_python) -> None:

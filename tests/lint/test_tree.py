@@ -71,7 +71,12 @@ def test_own_modules_are_imported_relatively() -> None:
 
 def test_the_core_never_sees_the_host_even_in_a_function() -> None:
     host = {"folder_paths", "server", "comfy", "comfy_api", "execution", "torch", "nodes"}
-    core = [path for path in _modules() if path.relative_to(CHECKOUT).parts[0] == "core"]
+    # One script of the core is run by the installation's own interpreter, in a process of its own, to ask for its folders.
+    core = [
+        path
+        for path in _modules()
+        if path.relative_to(CHECKOUT).parts[0] == "core" and path.name != "ask_folder_paths.py"
+    ]
     assert [path.name for path in core for name in _absolute_imports(path) if name.partition(".")[0] in host] == []
 
 
