@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..records.catalogue import ALERTS, Alert
+from ..records.alert_catalogue import ALERTS, Alert
 
 _HEADER = "# Made by `comfystow metrics --write docker/monitoring` from the one catalogue of alerts; edit that.\n"
 

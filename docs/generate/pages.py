@@ -6,7 +6,8 @@ import dataclasses
 import typing
 
 from comfystow.core.config import _ALIASES, ENV_PREFIX, Settings
-from comfystow.core.records.catalogue import ALERTS, METRICS
+from comfystow.core.records.alert_catalogue import ALERTS
+from comfystow.core.records.catalogue import METRICS
 from comfystow.core.units import format_bytes
 
 

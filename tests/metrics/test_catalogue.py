@@ -8,10 +8,14 @@ from pathlib import Path
 
 import pytest
 import yaml
-from comfystow.core.metrics.exposition import Counters, Exposition, Reading, sample_readings
+from comfystow.core.metrics.exposition import Exposition
+from comfystow.core.metrics.reading import Counters, Reading, host_readings, sample_readings
 from comfystow.core.metrics.rules import alert_rules, scrape_config
-from comfystow.core.records.catalogue import ALERTS, METRICS
+from comfystow.core.records.alert_catalogue import ALERTS
+from comfystow.core.records.catalogue import METRICS
 from comfystow.core.records.sample import DiskSample, GpuSample, HostSample, NetworkSample, SystemSample
+from comfystow.core.records.session import HostState, LoadedModel, PromptCount
+from support.alert_traces import TRACES
 
 SAMPLE = SystemSample(
     taken_at=1.0,
@@ -19,7 +23,8 @@ SAMPLE = SystemSample(
         GpuSample(
             uuid="GPU-a", index=0, name='Odd "name"\\', vendor="nvidia", utilization_ratio=0.94, memory_used_bytes=20,
             memory_total_bytes=24, temperature_celsius=71, power_watts=318.5, power_limit_watts=450,
-            throttle_reasons=("power limit", "too hot (hardware)"),
+            throttle_reasons=("power limit", "too hot (hardware)"), memory_reserved_bytes=1, clock_sm_hertz=2.5e9,
+            clock_memory_hertz=1e10, fan_ratio=0.3, ecc_uncorrected_errors=0, xid_errors=0,
         ),
         GpuSample(uuid="GPU-b", index=1, name="Old", vendor="nvidia"),
     ),
@@ -30,16 +35,28 @@ SAMPLE = SystemSample(
 )  # fmt: skip
 
 
+STATE = HostState(
+    queue_pending=1, queue_running=1, torch_allocated_bytes=3, torch_reserved_bytes=4,
+    loaded_models=(LoadedModel(name="Flux"),), prompts=(PromptCount(outcome="success", count=2, seconds=9.5),),
+)  # fmt: skip
+
+
 def everything() -> list[Reading]:
     counters = Counters(download_bytes=7, download_errors={"stalled": 1}, downloads_completed={"digest": 2})
     return [
         *sample_readings(SAMPLE),
         *counters.readings(),
+        *host_readings({"server": STATE}),
         Reading("build_info", 1, ("0.1.0",)),
         Reading("downloads", 3, ("running",)),
         Reading("download_rate_bytes_per_second", 9.0),
-        Reading("comfyui_queue_pending", 1, ("server",)),
-        Reading("comfyui_queue_running", 1, ("server",)),
+        Reading("library_files", 2, ("loras",)),
+        Reading("library_bytes", 2e9, ("loras",)),
+        *(
+            Reading(f"service_{name}", 1, ("comfyui",))
+            for name in ("up", "restarts", "response_seconds", "startup_seconds")
+        ),
+        *(Reading(name, 1) for name in ("idle_seconds", "machine_cost_per_hour", "idle_stop_failures")),
     ]
 
 
@@ -85,56 +102,41 @@ def test_every_alert_names_only_metrics_of_the_catalogue() -> None:
         assert named <= known, alert.name
 
 
-#: alert -> what Prometheus scraped each minute, and the minute at which the alert must fire
-TRACES: dict[str, tuple[dict[str, str], int]] = {
-    "GpuHot": ({'comfystow_gpu_temperature_celsius{gpu="a"}': "90x20"}, 4),
-    "GpuThrottled": ({'comfystow_gpu_throttled{gpu="a", reason="too hot (hardware)"}': "1x20"}, 7),
-    "VramAlmostFull": (
-        {'comfystow_gpu_memory_used_bytes{gpu="a"}': "96x20", 'comfystow_gpu_memory_total_bytes{gpu="a"}': "100x20"}, 7,
-    ),
-    "CpuBusy": ({"comfystow_cpu_utilization_ratio": "0.95x20"}, 7),
-    "MemoryAlmostFull": ({"comfystow_memory_used_bytes": "90x20", "comfystow_memory_limit_bytes": "100x20"}, 4),
-    "OomKill": ({"comfystow_oom_kills_total": "0x3 1x20"}, 6),
-    "DiskLow": ({'comfystow_disk_free_bytes{path="/w"}': "5x20", 'comfystow_disk_total_bytes{path="/w"}': "100x20"}, 3),
-    "DiskFullSoon": ({'comfystow_disk_free_bytes{path="/w"}': "1000-40x20"}, 14),
-    "DownloadsStalled": ({'comfystow_downloads{state="running"}': "2x20", "comfystow_download_rate_bytes_per_second": "0x20"}, 7),
-    "DownloadFailed": ({'comfystow_download_errors_total{code="stalled"}': "0x3 1x20"}, 6),
-    "QueueStuck": (
-        {'comfystow_comfyui_queue_running{server="s"}': "1x20", 'comfystow_gpu_utilization_ratio{gpu="a"}': "0x20"}, 12,
-    ),
-}  # fmt: skip
-
-
 @pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert.name)
-def test_alert_fires_on_its_trace_and_not_on_a_quiet_machine(tmp_path: Path, alert) -> None:
-    trace, minute = TRACES[alert.name]
+def test_prometheus_fires_on_the_trace_and_not_before_nor_on_a_quiet_machine(tmp_path: Path, alert) -> None:
+    trace = TRACES[alert.name]
     (tmp_path / "rules.yml").write_text(alert_rules())
     series = [
-        {"series": name, "values": values if " " in values or "-" in values else values.replace("x", "+0x")}
-        for name, values in trace.items()
+        {"series": written(name, labels), "values": " ".join(f"{value:g}" for value in values)}
+        for (name, labels), values in trace.series.items()
     ]
-    name = f"ComfyStow{alert.name}"
-    expression = f'count(ALERTS{{alertname="{name}", alertstate="firing"}}) or vector(0)'
+    firing = f'count(ALERTS{{alertname="ComfyStow{alert.name}", alertstate="firing"}}) or vector(0)'
+
+    def expect(minute: int, count: int) -> dict:
+        return {"expr": firing, "eval_time": f"{minute}m", "exp_samples": [{"labels": "{}", "value": count}]}
+
+    checks = [expect(trace.fires_at, 1)] + ([expect(trace.fires_at - 1, 0)] if trace.fires_at else [])
+    quiet = [{"series": "up", "values": "1+0x20"}]
     tests = {
         "rule_files": ["rules.yml"],
         "evaluation_interval": "1m",
         "tests": [
-            {
-                "interval": "1m",
-                "input_series": series,
-                "promql_expr_test": [
-                    {"expr": expression, "eval_time": f"{minute}m", "exp_samples": [{"labels": "{}", "value": 1}]}
-                ],
-            },
-            {
-                "interval": "1m",
-                "input_series": [{"series": "up", "values": "1+0x20"}],
-                "promql_expr_test": [
-                    {"expr": expression, "eval_time": "15m", "exp_samples": [{"labels": "{}", "value": 0}]}
-                ],
-            },
+            {"interval": "1m", "input_series": series, "promql_expr_test": checks},
+            {"interval": "1m", "input_series": quiet, "promql_expr_test": [expect(15, 0)]},
         ],
     }
     (tmp_path / "test.yml").write_text(yaml.safe_dump(tests))
     done = promtool("test", "rules", tmp_path / "test.yml")
     assert done.returncode == 0, (done.stdout + done.stderr).decode()
+
+
+def written(name: str, labels: tuple[tuple[str, str], ...]) -> str:
+    return f"comfystow_{name}{{{', '.join(f'{label}={value!r}' for label, value in labels)}}}".replace("'", '"')
+
+
+def test_every_alert_has_a_trace() -> None:
+    assert set(TRACES) == {alert.name for alert in ALERTS}
+
+
+def test_only_events_are_judged_unless_asked_for() -> None:
+    assert not [alert.name for alert in ALERTS if alert.on and alert.sampled]
