@@ -1,7 +1,8 @@
-"""The command line of a plain clone, whatever its folder is called: `python <folder> get …`; also `python -m comfystow`."""
+"""The command line of a plain clone, whatever its folder is called: `python <folder> get …`; also of `-m comfystow`."""
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import sys
 from pathlib import Path
@@ -29,7 +30,7 @@ def _load_tree() -> None:
 def _main() -> int:
     if not __package__:  # `python <folder>`; with -m the package is there already
         _load_tree()
-    return int(importlib.import_module(f"{_PACKAGE}.core.cli").main())
+    return int(importlib.import_module(".core.cli", __package__ or _PACKAGE).main())
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ class Bars:
         left = download.get("eta_seconds")
         self._progress.update(
             self._tasks[key],
-            description=Text(words),
+            description=words,
             completed=download.get("bytes_done") or 0,
             total=download.get("bytes_total"),
             left=format_duration(left) if left is not None else "",
@@ -52,19 +52,11 @@ class Bars:
         self._progress.console.print(Text(line))
 
 
-class _Description(TextColumn):
-    """A file's name is data: `[` in it is no markup."""
-
-    def render(self, task: Any) -> Text:
-        description = task.description
-        return description if isinstance(description, Text) else Text(str(description))
-
-
 @contextlib.contextmanager
 def open_bars() -> Iterator[Bars]:
     """Draw on standard error until the end of the block; rich itself respects NO_COLOR."""
     columns = (
-        _Description(""),
+        TextColumn("{task.description}", markup=False),  # a `[` in a file's name is no markup
         BarColumn(bar_width=24),
         DownloadColumn(),
         TransferSpeedColumn(),

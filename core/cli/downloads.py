@@ -19,7 +19,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("action", nargs="?", choices=(*_VERBS, "priority"), help="what to do; without it, list")
     parser.add_argument("ids", nargs="*", metavar="ID", help="downloads; `pause` and `resume` without one take all")
-    parser.add_argument("--position", type=int, default=0, metavar="N", help="place for `priority`; 0, first, is default")
+    parser.add_argument("--position", type=int, default=0, metavar="N", help="place for `priority`; 0 is first")
     parser.add_argument("--follow", action="store_true", help="keep showing what changes, until Ctrl-C")
     add_common(parser)
 

@@ -11,6 +11,7 @@ from ..engine.connection import error_of_code
 from ..engine.sync_client import SyncEngineClient
 from ..errors import AuthRequiredError, LicenceRequiredError, NotEnoughSpaceError, StowError
 from ..records.download import DownloadState, ErrorInfo, WaitingFor
+from ..records.json import to_json
 from .output import say
 from .progress import Display, open_display
 
@@ -95,8 +96,8 @@ def _sha256(digest: object) -> str | None:
 
 
 def _error_json(error: StowError | None) -> dict[str, object] | None:
-    info = ErrorInfo.of(error) if error is not None else None
-    return info and {"code": info.code, "message": info.message, "hint": info.hint, "retryable": info.retryable}
+    data: dict[str, object] | None = to_json(ErrorInfo.of(error)) if error is not None else None
+    return data
 
 
 def submit_all(client: SyncEngineClient, wanted: list[Wanted]) -> list[Result]:

@@ -19,7 +19,7 @@ _INIT_SESSION = 1
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("refs", nargs="+", metavar="REF", help="a URL, hf://…, civitai://…, urn:air:… or a SHA-256")
-    parser.add_argument("--to", metavar="FOLDER", help="ComfyUI's folder name, `loras` or `loras/flux`; else by the file")
+    parser.add_argument("--to", metavar="FOLDER", help="ComfyUI's name of a folder, `loras` or `loras/flux`")
     parser.add_argument("--name", help="file name; else the source's")
     parser.add_argument("--sha256", metavar="HEX", help="what the file must have")
     parser.add_argument("--connections", type=int, metavar="N", help="connections of each file; else as many as help")
@@ -86,5 +86,3 @@ def _folders(text: str | None) -> tuple[str | None, str | None]:
         return None, None
     parts = PurePosixPath(text.replace("\\", "/")).parts
     return (parts[0] if parts else None), ("/".join(parts[1:]) or None)
-
-

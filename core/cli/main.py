@@ -83,7 +83,7 @@ def overview() -> str:
 
 def command_module(name: str) -> Command:
     """Import the module of a command."""
-    module: Command = importlib.import_module(f".{name}", __package__)  # type: ignore[assignment]
+    module: Command = importlib.import_module(f".{name}", __package__)
     return module
 
 

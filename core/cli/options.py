@@ -24,9 +24,7 @@ def add_common(parser: argparse.ArgumentParser) -> None:
 
 def installation_of(arguments: argparse.Namespace) -> Installation:
     """Return what the command works on. Raises: UsageError."""
-    return find_installation(
-        comfyui=arguments.comfyui, models_dir=arguments.models_dir, state_dir=arguments.state_dir
-    )
+    return find_installation(comfyui=arguments.comfyui, models_dir=arguments.models_dir, state_dir=arguments.state_dir)
 
 
 def settings_of(installation: Installation) -> Settings:

@@ -45,6 +45,7 @@ class PlainLines:
         self._told_at: dict[str, float] = {}
 
     def show(self, download: dict[str, Any]) -> None:
+        """Say it, when there is something new to say."""
         key, state, now = download["id"], _state(download), time.monotonic()
         changed = self._states.get(key) != state
         if changed or (state == _MOVING and now - self._told_at.get(key, 0.0) >= _LINE_SECONDS):

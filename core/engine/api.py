@@ -1,4 +1,4 @@
-"""The route table over HTTP: reads and checks a request, calls its handler, writes JSON; errors become JSON in one place."""
+"""The route table over HTTP: reads and checks a request, calls its handler, writes JSON, errors too."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Api:
                 raise
             except ConnectionResetError:
                 raise  # the caller went away; nobody is there to be answered
-            except Exception:  # the one place, beside workers, where everything is caught
+            except Exception:  # noqa: BLE001 - the one place, beside workers, where everything is caught
                 _log.exception("%s %s failed", request.method, request.path)
                 return error_response(StowError("something unexpected happened", hint="the engine's log says what"))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from pathlib import Path
 
 
 def _main(root: str) -> None:
@@ -19,11 +20,11 @@ def _main(root: str) -> None:
     os.chdir(root)
     import folder_paths
 
-    extra = os.path.join(root, "extra_model_paths.yaml")
-    if os.path.isfile(extra):
-        from utils.extra_config import load_extra_path_config
+    extra = Path(root, "extra_model_paths.yaml")
+    if extra.is_file():
+        from utils.extra_config import load_extra_path_config  # type: ignore[import-not-found]
 
-        load_extra_path_config(extra)
+        load_extra_path_config(str(extra))
     for name, folder in (
         ("checkpoints", "checkpoints"),
         ("text_encoders", "clip"),
@@ -31,13 +32,13 @@ def _main(root: str) -> None:
         ("diffusion_models", "diffusion_models"),
         ("loras", "loras"),
     ):
-        folder_paths.add_model_folder_path(name, os.path.join(folder_paths.get_output_directory(), folder))
+        folder_paths.add_model_folder_path(name, str(Path(folder_paths.get_output_directory(), folder)))
     folders = {}
     for name, entry in folder_paths.folder_names_and_paths.items():
         suffixes = sorted({suffix for suffix in entry[1] if suffix.startswith(".")})
-        folders[name] = {"directories": [os.path.abspath(path) for path in entry[0]], "suffixes": suffixes}
+        folders[name] = {"directories": [str(Path(path).absolute()) for path in entry[0]], "suffixes": suffixes}
     with os.fdopen(answer, "w", encoding="utf-8") as out:
         json.dump({"folders": folders, "base_path": folder_paths.base_path}, out)
 
 
-_main(os.path.abspath(sys.argv[1]))
+_main(str(Path(sys.argv[1]).absolute()))

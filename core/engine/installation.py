@@ -89,7 +89,8 @@ def _state_dir(comfyui: Path | None, models_dir: Path | None, environment: Mappi
         return comfyui / "user" / "__comfystow"
     if models_dir is None:
         raise UsageError(
-            "there is no ComfyUI here", hint="run this inside one, or give --comfyui DIR, --models-dir DIR or --state-dir DIR"
+            "there is no ComfyUI here",
+            hint="run this inside one, or give --comfyui DIR, --models-dir DIR or --state-dir DIR",
         )
     # XDG Base Directory Specification: relative values are to be ignored.
     home = Path(environment.get("XDG_STATE_HOME", ""))
@@ -126,11 +127,12 @@ class LayoutQuestion:
             return bare_layout(tree) if tree is not None else FolderLayout()
         try:
             out, said = self._process.communicate(timeout=_ASK_TIMEOUT_SECONDS)
-            return from_json(FolderLayout, json.loads(out), strict=False)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.communicate()
             raise EngineError("ComfyUI's folder_paths does not answer") from None
+        try:
+            return from_json(FolderLayout, json.loads(out), strict=False)
         except (ValueError, StowError):
             last = said.decode("utf-8", "replace").strip().splitlines()[-1:]
             raise EngineError(

@@ -42,7 +42,9 @@ def launch(state_dir: Path, run_dir: str | None) -> subprocess.Popen[bytes]:
                 start_new_session=True,
             )
     except OSError as err:
-        raise EngineError(f"cannot start the engine: {err.strerror or err}", hint=f"is `{state_dir}` writable?") from err
+        raise EngineError(
+            f"cannot start the engine: {err.strerror or err}", hint=f"is `{state_dir}` writable?"
+        ) from err
     # Somebody must take the exit status of an engine that ends before us, or it stays a zombie.
     threading.Thread(target=process.wait, name="comfystow-engine-exit", daemon=True).start()
     return process

@@ -10,7 +10,6 @@ import contextlib
 import logging
 import logging.handlers
 import os
-import sys
 from pathlib import Path
 from typing import BinaryIO
 
@@ -34,9 +33,9 @@ class _TurningHandler(logging.handlers.RotatingFileHandler):
 
     def doRollover(self) -> None:  # noqa: N802 - the name of the base class
         super().doRollover()
-        if os.name == "posix":
-            os.dup2(self.stream.fileno(), sys.stdout.fileno())
-            os.dup2(self.stream.fileno(), sys.stderr.fileno())
+        if os.name == "posix" and self.stream is not None:
+            for descriptor in (1, 2):
+                os.dup2(self.stream.fileno(), descriptor)
 
 
 def log_to_file(state_dir: Path) -> None:

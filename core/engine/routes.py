@@ -1,8 +1,8 @@
-"""The one table of routes: what the engine serves, what ComfyUI's server mounts, what openapi.json and docs/http.md say.
+"""The one table of routes: what the engine serves, ComfyUI's server mounts, openapi.json and docs/http.md say.
 
-Rows of `Where.ENGINE` are served by the engine and proxied by ComfyUI's server under `HTTP_PREFIX`; rows of `Where.HOST`
-need torch or ComfyUI's queue and are served there; `internal` rows are between the engine and its callers on this
-machine, and are never proxied. A row that is added here needs a handler in `handlers/` (a test compares).
+Rows of `Where.ENGINE` are served by the engine and proxied by ComfyUI's server under `HTTP_PREFIX`; rows of
+`Where.HOST` need torch or ComfyUI's queue and are served there; `internal` rows are between the engine and its callers
+on this machine, and are never proxied. A row that is added here needs a handler in `handlers/` (a test compares).
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ def run_engine(state_dir: Path, settings: Settings, version: str) -> int:
             if mine:
                 asyncio.run(_Engine(state_dir, settings, version, place).run())
     except StowError as err:
-        _log.error("cannot start: %s", err)  # noqa: TRY400 - our own words say it all
+        _log.error("cannot start: %s", err)
         with contextlib.suppress(OSError):
             write_failure(place.failure, err)
         return err.exit_code

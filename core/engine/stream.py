@@ -11,8 +11,9 @@ import time
 
 from aiohttp import web
 
+from ..events import Subscription
 from ..records.event import Event
-from ..runtime import Runtime, Subscription
+from ..runtime import Runtime
 from .presence import Presence
 from .protocol import SESSION_HEADER
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from ...downloads.view import download_json
 from ...errors import NotFoundHereError
 from ...records.download import Download, DownloadRequest
 from ..bodies import MoveRequest
-from ...runtime import download_json
 from .call import Call, Handler
 
 

@@ -1,0 +1,78 @@
+"""Engines as processes: who lives for a state folder, and one client a test closes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
+    """Return the first true value of `condition`; fails after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if value := condition():
+            return value
+        time.sleep(0.02)
+    raise AssertionError(f"{condition} did not come true within {seconds} s")
+
+
+def living_engines(state_dir: Path) -> list[int]:
+    """List the processes that are, or try to become, the engine of a state folder."""
+    wanted = [b"engine", b"run", b"--state-dir", os.fsencode(state_dir)]
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (entry / "cmdline").read_bytes().split(b"\0")
+            state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            continue
+        if state != "Z" and words[-5:-1] == wanted:
+            found.append(int(entry.name))
+    return found
+
+
+def end_engines(state_dir: Path) -> None:
+    """End what lives for a state folder."""
+    for pid in living_engines(state_dir):
+        kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + 10
+    while living_engines(state_dir) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    for pid in living_engines(state_dir):
+        kill(pid, signal.SIGKILL)
+
+
+def kill(pid: int, number: int = signal.SIGKILL) -> None:
+    """Send a signal to a process that may be gone."""
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return
+
+
+def comfystow(
+    *words: str | Path,
+    tree: Path = CHECKOUT,
+    cwd: Path | None = None,
+    env: dict[str, str] | None = None,
+    **options: Any,
+) -> subprocess.CompletedProcess[str]:
+    """Run the command line of a tree to its end."""
+    return subprocess.run(
+        [sys.executable, str(tree), *map(str, words)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env={**os.environ, **(env or {})},
+        timeout=100,
+        check=False,
+        **options,
+    )
