@@ -22,6 +22,7 @@ from .document import (
     short_text,
 )
 from .graph import LINKED, Graph, Incoming, instance_values
+from .group_nodes import GROUP_PREFIXES, group_definitions, with_values
 from .prompt import literal_text, prompt_values
 
 _MODES = {2: NodeMode.MUTED, 4: NodeMode.BYPASSED}
@@ -42,7 +43,7 @@ def _definitions(workflow: Mapping[str, object]) -> dict[str, Graph]:
         key: Graph(definition)
         for definition in (subgraphs if isinstance(subgraphs, list) else [])
         if isinstance(definition, Mapping) and (key := id_text(definition.get("id"))) is not None
-    }
+    } | dict(group_definitions(workflow))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +90,9 @@ class _Walk:
             incoming.by_input.update(replaced)
             incoming.by_input.update(dict.fromkeys(linked, LINKED))
             self.graph(
-                definition,
+                with_values(definition, node.get("widgets_values"))
+                if node_type.startswith(GROUP_PREFIXES)
+                else definition,
                 _Place(path=f"{node_id}:", mode=mode, incoming=incoming, ancestors=(*place.ancestors, node_type)),
             )
 

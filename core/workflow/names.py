@@ -1,4 +1,4 @@
-"""How alike two model names are: a moved file, another spelling of the same file, or something else."""
+"""What looks like a model name, and how alike two are: a moved file, another spelling of it, or something else."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from pathlib import PurePosixPath
 
+from ..paths import MODEL_SUFFIXES, PICKLE_SUFFIXES
 from ..records.workflow import Confidence
+from .document import MAX_NAME_CHARS
 
 _WORDS = re.compile(r"[a-z0-9]+")
 #: Words that tell two files of one model apart: a different one means different bytes.
@@ -23,6 +25,19 @@ _TELLING = frozenset(
 _MIN_RATIO = 0.9
 #: More files of one folder than this are compared by key only, not letter by letter.
 _MAX_COMPARED = 20_000
+
+
+_SUFFIXES = MODEL_SUFFIXES | PICKLE_SUFFIXES | {".onnx"}
+
+
+def looks_like_model(value: str) -> bool:
+    """Tell whether a value looks like the name of a model file."""
+    return (
+        len(value) <= MAX_NAME_CHARS
+        and PurePosixPath(value.replace("\\", "/")).suffix.lower() in _SUFFIXES
+        and "\n" not in value
+        and "://" not in value
+    )
 
 
 @dataclass(frozen=True, slots=True)

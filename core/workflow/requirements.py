@@ -7,17 +7,16 @@ A node entry of embedded models counts only if its name equals one of the node's
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 
 from ..errors import InvalidNameError
-from ..paths import MODEL_SUFFIXES, PICKLE_SUFFIXES, safe_relative
+from ..paths import safe_relative
 from ..records.workflow import NodeUse, RequiredModel
-from .document import MAX_NAME_CHARS, Document, DocumentNode, EmbeddedModel, SkippedPart
+from .document import Document, DocumentNode, EmbeddedModel, SkippedPart
+from .names import looks_like_model
 from .node_inputs import NodeInputs, NodeTable, folder_name
 from .prompts import NOTE_TYPES, NoteLink, embedding_names, links, lora_names
 from .read import read_document
 
-_SUFFIXES = MODEL_SUFFIXES | PICKLE_SUFFIXES | {".onnx", ".torchscript"}
 _MAX_LINKS = 500
 #: Their values count where they are plugged in.
 _VALUELESS = frozenset({"PrimitiveNode", "Reroute"})
@@ -47,16 +46,6 @@ def requirements(document: object, node_inputs: NodeInputs | None = None) -> Req
     Raises: WorkflowError: the document is no workflow, or beyond our limits.
     """
     return _Reader(read_document(document), NodeTable(node_inputs)).result()
-
-
-def looks_like_model(value: str) -> bool:
-    """Tell whether a value looks like the name of a model file."""
-    return (
-        len(value) <= MAX_NAME_CHARS
-        and PurePosixPath(value.replace("\\", "/")).suffix.lower() in _SUFFIXES
-        and "\n" not in value
-        and "://" not in value
-    )
 
 
 @dataclass(slots=True)

@@ -1,7 +1,7 @@
 """Let a prompt with missing models run: each missing literal becomes a link to an inserted node that fetches it.
 
-ComfyUI refuses a prompt whose literal is not in a loader's list before any node runs, but checks no linked value (0.3.75,
-execution.py, validate_inputs). So the name travels over a link, and the loader itself stays what it is.
+ComfyUI refuses a prompt whose literal is not in a loader's list before any node runs, but checks no linked value
+(0.3.75, execution.py, validate_inputs). So the name travels over a link, and the loader itself stays what it is.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from ..errors import InvalidNameError
 from ..paths import safe_relative
 from .document import EmbeddedModel
+from .names import looks_like_model
 from .node_inputs import NodeTable
 from .prompt import embedded_anywhere
-from .requirements import looks_like_model
 
 #: The node that is inserted, and its inputs: `nodes/ensure_model.py` has the same names.
 ENSURE_NODE = "StowEnsureModel"

@@ -159,6 +159,25 @@ def test_a_misplaced_promoted_value_never_hides_a_model(graph):
     assert pairs(g.document()) == [("vae", "stored.safetensors")]
 
 
+@pytest.mark.parametrize("separator", [">", "/"])
+def test_group_nodes_of_older_workflows_are_opened(graph, separator):
+    g = graph()
+    inner = [
+        {"index": 0, "type": "CheckpointLoaderSimple", "widgets_values": ["stored.safetensors"]},
+        {"index": 1, "type": "KSampler", "widgets_values": [1, "fixed"]},
+        {"index": 2, "type": "VAELoader", "widgets_values": ["stored_vae.safetensors"]},
+    ]
+    g.root["extra"] = {"groupNodes": {"mine": {"nodes": inner, "links": []}}}
+    g.node(4, f"workflow{separator}mine", "used.safetensors", 7, "fixed", "used_vae.safetensors")
+    g.node(5, f"workflow{separator}mine", 7)
+    assert [(model.folder_name, model.name, model.uses[0].node_id) for model in required_models(g.document())] == [
+        ("checkpoints", "used.safetensors", "4:0"),
+        ("vae", "used_vae.safetensors", "4:2"),
+        ("checkpoints", "stored.safetensors", "5:0"),
+        ("vae", "stored_vae.safetensors", "5:2"),
+    ]
+
+
 def test_a_primitive_gives_its_value_through_reroutes(graph):
     g = graph()
     g.node(1, "PrimitiveNode", "chosen.safetensors", "fixed")

@@ -32,7 +32,7 @@ def rewrite(prompt, workflow=None):
 def test_each_missing_literal_becomes_a_link_to_one_node_a_model():
     before = copy.deepcopy(PROMPT)
     done = rewrite(PROMPT)
-    assert PROMPT == before
+    assert before == PROMPT
     assert done.inserted == ("stow2", "stow3")
     assert done.prompt["1"]["inputs"]["vae_name"] == done.prompt["3"]["inputs"]["vae_name"] == ["stow2", 0]
     assert done.prompt["2"]["inputs"] == {"clip_name1": ["stow3", 0], "clip_name2": "here.safetensors", "type": "flux"}
