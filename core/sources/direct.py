@@ -50,7 +50,7 @@ def refuse_page(location: Location, url: str) -> None:
             f"{where} is a Git LFS pointer, not the file",
             hint="link the file itself: /resolve/ on Hugging Face, media.githubusercontent.com on GitHub",
         )
-    if content is Content.HTML and re.search(r"/(?:log-?in|sign-?in|auth|sso)\b", path):
+    if content is Content.HTML and re.search(r"/(?:log[-_]?in|sign[-_]?in|auth|sso)\b", path):
         raise AuthRequiredError(f"{where} leads to a login page", hint="store a token for it, or use another source")
     what = "a web page" if content is Content.HTML else "an XML error"
     hint = "link the file itself, not the page about it"

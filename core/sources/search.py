@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from ..config import Settings
-from ..errors import StowError, UsageError
+from ..errors import InvalidReferenceError, StowError, UsageError
 from ..net.client import HttpClient
 from ..net.credentials import CIVITAI, HUGGINGFACE, Credentials
 from ..records.download import ErrorInfo
 from .civitai import Civitai
 from .folders import civitai_types_of, folder_of_civitai
+from .reference import parse_reference
 
 if TYPE_CHECKING:
     from asyncio import Lock
@@ -146,13 +147,17 @@ class Search:
 
     def _hub_hit(self, row: Any) -> SearchHit | None:
         name = row.get("id") if isinstance(row, dict) else None
-        if not isinstance(name, str) or re.fullmatch(r"[\w.-]{1,96}/[\w.-]{1,96}", name) is None:
+        if not isinstance(name, str):
+            return None
+        try:
+            source = parse_reference(f"hf://{name}")
+        except InvalidReferenceError:
             return None
         gated = row.get("gated")
         return SearchHit(
             provider=HUGGINGFACE,
             title=name,
-            source=f"hf://{name}",
+            source=str(source),
             page_url=f"{self._endpoint}/{name}",
             downloads=_count(row.get("downloads")),
             likes=_count(row.get("likes")),

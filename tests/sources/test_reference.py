@@ -195,8 +195,7 @@ def test_any_text_is_a_source_or_a_refusal(text: str) -> None:
     for prefix in ("", "hf://", "hf://o/r@", "https://huggingface.co/", "civitai://", "urn:air:", "s3://", "https://"):
         try:
             source = parse_reference(prefix + text)
-        except InvalidReferenceError as err:
-            assert len(str(err)) < 500
+        except InvalidReferenceError:
             continue
         assert parse_reference(str(source)) == source
         if isinstance(source, HuggingFaceSource):
