@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from playwright.sync_api import Page
+from support.ask import ask
 from support.browser import open_comfyui, shoot
 from support.comfyui import ComfyServer
 from support.setup.frontend import Frontend
@@ -20,6 +21,22 @@ def test_a_killed_server_comes_back_on_the_same_port_with_its_own_folders(comfy_
     comfy_server.start()
     assert comfy_server.url == before
     assert comfy_server.request("GET", "/models/vae").json() == []
+
+
+def test_it_paints_a_picture_with_a_model_of_the_hub(comfy_server: ComfyServer, hub) -> None:
+    model = ask("GET", f"{hub.hf_url}/Comfy-Stow/taesd-demo/resolve/main/taesd.safetensors").body
+    (comfy_server.models / "vae" / "taesd.safetensors").write_bytes(model)
+    done = comfy_server.run_prompt(
+        {
+            "1": {"class_type": "EmptyLatentImage", "inputs": {"width": 64, "height": 64, "batch_size": 1}},
+            "2": {"class_type": "VAELoader", "inputs": {"vae_name": "taesd.safetensors"}},
+            "3": {"class_type": "VAEDecode", "inputs": {"samples": ["1", 0], "vae": ["2", 0]}},
+            "4": {"class_type": "SaveImage", "inputs": {"images": ["3", 0], "filename_prefix": "probe"}},
+        }
+    )
+    assert done["status"]["status_str"] == "success", done
+    picture = done["outputs"]["4"]["images"][0]["filename"]
+    assert (comfy_server.base / "output" / picture).read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.browser

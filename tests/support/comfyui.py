@@ -78,7 +78,7 @@ class ComfyServer:
         self.port = port or free_port()
         self.log_file = base / "comfyui.log"
         self._python = python or install.python
-        self._frontend, self._arguments = frontend, list(arguments)
+        self._frontend, self._arguments, self._pack = frontend, list(arguments), pack
         self._mark = uuid.uuid4().hex
         # Short and machine-local: the path of a unix socket has about 107 bytes.
         self._run_dir = Path(tempfile.mkdtemp(prefix="stow-"))
@@ -189,6 +189,9 @@ class ComfyServer:
     def stop(self) -> None:
         """End the server and everything that it started."""
         self._end(signal.SIGTERM)
+        if not Path("/proc").is_dir() and self._pack is not None:  # no marks to be found: ask the engine itself
+            words = [self._python, self._pack, "engine", "stop", "--state-dir", self.state_dir]
+            subprocess.run([str(word) for word in words], env=self.env, capture_output=True, check=False)
         end_marked(self._mark)
         shutil.rmtree(self._run_dir, ignore_errors=True)
         self._run_dir.mkdir(mode=0o700, exist_ok=True)

@@ -30,7 +30,9 @@ def run_demo(workshop: Workshop, *, port: int, frontend: str, open_browser: bool
     """Serve until Ctrl-C."""
     _refuse_taken(port)
     install, pages = workshop.for_demo(), workshop.frontend(frontend)
-    signal.signal(signal.SIGTERM, _interrupt)
+    for name in ("SIGTERM", "SIGHUP"):  # a closed terminal ends everything too
+        if number := getattr(signal, name, None):
+            signal.signal(number, _interrupt)
     workshop.cache.root.mkdir(parents=True, exist_ok=True)
     base = Path(tempfile.mkdtemp(prefix="demo-", dir=workshop.cache.root))
     try:
@@ -106,9 +108,10 @@ def _slow_down(hf_url: str) -> None:
 
 def _welcome(server: ComfyServer, open_browser: bool) -> None:
     address = link(server.url)
-    times = server.import_times().get("comfystow")
-    if times is not None:
-        say(f"the extension was imported in {times.seconds} s")
+    imported = server.import_times().get("comfystow")
+    if imported is None or imported.failed:
+        raise SetupError(f"ComfyUI could not import the extension:\n{server.log}")
+    say(f"the extension was imported in {imported.seconds} s")
     say(f"log: {server.log_file}")
     print(f"\n  Open {address}\n  Ctrl-C ends ComfyUI, the engine and the hub.\n", flush=True)
     graphical = (
