@@ -30,6 +30,29 @@ def statuses(
     ]
 
 
+def report(
+    document: object,
+    *,
+    inventory: Inventory,
+    node_inputs: NodeInputs | None = None,
+    lookup: Lookup | None = None,
+    workflow: str | None = None,
+) -> dict[str, object]:
+    """Return one element of the `missing` shape, with the parts that were skipped.
+
+    Models of muted and bypassed nodes are in it, marked not active. Raises: WorkflowError: the document is no
+    workflow, or beyond our limits.
+    """
+    needed = requirements(document, node_inputs)
+    found = statuses(needed, inventory, lookup, inactive=True)
+    return {
+        "workflow": workflow,
+        "models": [model_json(status) for status in found],
+        "error": None,
+        "skipped": to_json(needed.skipped),
+    }
+
+
 def missing(
     document: object,
     *,
@@ -38,19 +61,11 @@ def missing(
     lookup: Lookup | None = None,
     workflow: str | None = None,
 ) -> list[dict[str, object]]:
-    """Return the `missing` shape of docs/ for one document; an unreadable one has its `error`, and nothing raises."""
+    """Return the `missing` shape of one document; an unreadable one has its `error` in it."""
     try:
-        needed = requirements(document, node_inputs)
+        return [report(document, inventory=inventory, node_inputs=node_inputs, lookup=lookup, workflow=workflow)]
     except StowError as error:
-        return [_report(workflow, [], error=to_json(ErrorInfo.of(error)))]
-    found = statuses(needed, inventory, lookup, inactive=True)
-    return [_report(workflow, [model_json(status) for status in found], skipped=to_json(needed.skipped))]
-
-
-def _report(
-    workflow: str | None, models: list[dict[str, object]], *, error: object = None, skipped: object = ()
-) -> dict[str, object]:
-    return {"workflow": workflow, "models": models, "error": error, "skipped": list(skipped)}  # type: ignore[call-overload]
+        return [{"workflow": workflow, "models": [], "error": to_json(ErrorInfo.of(error)), "skipped": []}]
 
 
 def model_json(status: ModelStatus) -> dict[str, object]:
