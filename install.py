@@ -62,7 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
     demo.add_argument("--port", type=int, default=8188, help="port of ComfyUI on 127.0.0.1 (%(default)s)")
     demo.add_argument("--frontend", default="1.32.9", help="version of the pages, or `newest` (%(default)s)")
     demo.add_argument("--no-open", action="store_true", help="print the link, open no browser")
-    test = commands.add_parser("test", help="run all tests; more options go to pytest", prefix_chars="-")
+    test = commands.add_parser("test", help="run all tests; more options go to pytest", allow_abbrev=False)
     for command in (demo, test):
         command.add_argument("--comfyui", type=Path, metavar="DIR", help="a ComfyUI to run; its folder stays as it is")
     options, rest = parser.parse_known_args(arguments)
