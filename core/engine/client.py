@@ -8,6 +8,8 @@ import json
 import logging
 import time
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +26,24 @@ _log = logging.getLogger("comfystow.client")
 
 _REQUEST_TIMEOUT_SECONDS = 120.0
 _SILENCE_TIMEOUT_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What the engine answered, as it came."""
+
+    status: int
+    body: bytes
+    content_type: str = "application/json"
+    retry_after: str | None = None
+
+    @property
+    def data(self) -> Any:
+        """The JSON in it. Raises: EngineError: there is none."""
+        try:
+            return json.loads(self.body) if self.body else None
+        except ValueError:
+            raise EngineError(f"the engine answered {self.status} without JSON") from None
 
 
 class EngineClient:
@@ -80,24 +100,13 @@ class EngineClient:
         self, method: str, path: str, json: object = None, *, headers: Mapping[str, str] | None = None
     ) -> tuple[int, Any]:
         """Make one request, again with the next engine when this one ends under it. Raises: EngineError."""
-        import aiohttp
+        body = None if json is None else dumps(json).encode("utf-8")
+        answer = await self._asked(method, path, body, headers or {})
+        return answer.status, answer.data
 
-        settings = await self._loaded()
-        deadline = time.monotonic() + settings.engine_start_timeout_seconds
-        while True:
-            try:
-                status, data = await self._send(method, path, json, headers or {})
-            except TimeoutError:
-                raise EngineError(f"the engine did not answer `{method} {path}` in time") from None
-            except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, ConnectionError) as err:
-                await self._forget()
-                if time.monotonic() >= deadline:
-                    raise EngineError(f"the engine ended while it was asked: {err}") from err
-                continue
-            if not is_leaving(status, data) or time.monotonic() >= deadline:
-                return status, data
-            await self._forget()
-            await asyncio.sleep(0.02)
+    async def relay(self, method: str, path: str, body: bytes | None) -> Answer:
+        """Pass a request on as bytes, and give the engine's answer as bytes. Raises: EngineError."""
+        return await self._asked(method, path, body, {})
 
     async def call(self, method: str, path: str, json: object = None) -> Any:
         """Make one request and return its JSON. Raises: StowError: what the engine answered, as the error it was."""
@@ -164,12 +173,27 @@ class EngineClient:
             if response.status >= http.client.BAD_REQUEST:
                 raise error_from_json(response.status, await response.json())
 
-    async def _send(self, method: str, path: str, body: object, headers: Mapping[str, str]) -> tuple[int, Any]:
-        attached, session = await self._engine()
-        sent = {**self._headers(attached), **headers}
-        data = None if body is None else json.dumps(body).encode("utf-8")
-        async with session.request(method, path, data=data, headers=sent) as response:
-            return response.status, await response.json(content_type=None)
+    async def _asked(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
+        """Ask until an engine answers that is not about to leave."""
+        import aiohttp
+
+        deadline = time.monotonic() + (await self._loaded()).engine_start_timeout_seconds
+        while True:
+            attached, session = await self._engine()
+            try:
+                answer = await _send(session, method, path, body, {**self._headers(attached), **headers})
+            except TimeoutError:
+                raise EngineError(f"the engine did not answer `{method} {path}` in time") from None
+            except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, ConnectionError) as err:
+                await self._forget()
+                if time.monotonic() >= deadline:
+                    raise EngineError(f"the engine ended while it was asked: {err}") from err
+                continue
+            leaving = answer.status == http.client.SERVICE_UNAVAILABLE and is_leaving(answer.status, answer.data)
+            if not leaving or time.monotonic() >= deadline:
+                return answer
+            await self._forget()
+            await asyncio.sleep(0.02)
 
     def _headers(self, attached: Attached) -> dict[str, str]:
         extra = {LOCAL_HEADER: "1"} if self._local else {}
@@ -181,6 +205,21 @@ class EngineClient:
         session, self._http, self._attached = self._http, None, None
         if session is not None:
             await session.close()
+
+
+async def _send(
+    session: aiohttp.ClientSession, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
+) -> Answer:
+    from yarl import URL
+
+    # `encoded`: a path is quoted once, by whoever made it.
+    async with session.request(method, URL(path, encoded=True), data=body, headers=headers) as response:
+        return Answer(
+            status=response.status,
+            body=await response.read(),
+            content_type=response.content_type,
+            retry_after=response.headers.get("Retry-After"),
+        )
 
 
 def _open(found: Attached) -> aiohttp.ClientSession:

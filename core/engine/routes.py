@@ -109,7 +109,7 @@ ROUTES: tuple[Route, ...] = (
         path="/workflow/missing",
         name="workflow.missing",
         summary="Say what models a workflow or prompt needs, which are there, and where the rest can come from",
-        returns="`{models, error, skipped}`, the shape of `comfystow missing --json`",
+        returns="one element of `comfystow missing --json`, and `skipped` parts",
         request=WorkflowRequest,
         max_body_bytes=64 * MIB,
     ),
@@ -134,6 +134,13 @@ ROUTES: tuple[Route, ...] = (
         name="credentials.clear",
         summary="Forget the token of the state folder",
         returns="`{provider, is_set, origin}`",
+    ),
+    Route(
+        method="POST",
+        path="/credentials/{provider}/test",
+        name="credentials.test",
+        summary="Ask the provider whose token it is",
+        returns="`{provider, user, scope}`",
     ),
     Route(
         method="GET",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ...net.credentials import Credentials
 from ...records.json import to_json
+from ...sources.account import check_token
 from ..bodies import Credential
 from .call import Call, Handler
 
@@ -33,4 +34,15 @@ async def delete(call: Call) -> object:
     return await get(call)
 
 
-CREDENTIALS: dict[str, Handler] = {"credentials.get": get, "credentials.set": put, "credentials.clear": delete}
+async def test(call: Call) -> object:
+    """Try one."""
+    runtime = call.runtime
+    return to_json(await check_token(runtime.client, runtime.settings, _credentials(call), call.parameters["provider"]))
+
+
+CREDENTIALS: dict[str, Handler] = {
+    "credentials.get": get,
+    "credentials.set": put,
+    "credentials.clear": delete,
+    "credentials.test": test,
+}

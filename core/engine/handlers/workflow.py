@@ -25,7 +25,8 @@ async def missing(call: Call) -> object:
         report,
         document,
         inventory=LayoutInventory(layout),
-        node_inputs=session.node_inputs if session is not None else call.runtime.sessions.node_inputs(),
+        # A command has learnt no nodes; what a running ComfyUI has learnt, or the last one had, serves it too.
+        node_inputs=(session.node_inputs if session is not None else {}) or call.runtime.sessions.node_inputs(),
         lookup=await call.runtime.catalogue(),
     )
     # In a thread: it lists folders, and a large workflow takes a second.

@@ -1,0 +1,95 @@
+"""`comfystow ensure`: fetch what workflows lack, after showing it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import PurePosixPath
+from typing import Any
+
+from ..errors import NotFoundError, StowError, UsageError
+from ..records.workflow import Confidence
+from ..units import format_bytes
+from .fetch import Wanted
+from .get import fetch_and_report
+from .missing import add_workflows, ask, lacking
+from .options import add_common, installation_of, session_client_of
+from .output import exit_code_of, say, show_error, show_json
+
+#: What is taken without a person's choice; the rest is only shown.
+_SURE = (Confidence.EXACT, Confidence.HIGH)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    add_workflows(parser)
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument("--dry-run", action="store_true", help="show what would be fetched, and fetch nothing")
+    parser.add_argument("--detach", action="store_true", help="leave it to the engine, and return")
+    add_common(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Ask what is missing, show it, fetch it."""
+    with session_client_of(installation_of(arguments)) as client:
+        reports = list(ask(client, arguments.workflows))
+        wanted, without = _plan([model for report in reports for model in lacking(report)])
+        failed = [StowError("unreadable") for report in reports if report["error"] is not None]
+        for error in without:
+            show_error(error)
+        _show(wanted, arguments)
+        if arguments.dry_run or not wanted:
+            return exit_code_of([*failed, *without])
+        if not arguments.yes and not _agreed():
+            say("nothing was fetched")
+            return 1
+        code = fetch_and_report(client, [item for item, _ in wanted], arguments)
+    return code or exit_code_of([*failed, *without])
+
+
+def _plan(models: list[dict[str, Any]]) -> tuple[list[tuple[Wanted, int | None]], list[StowError]]:
+    """Choose the best sure candidate of each model, once (pure)."""
+    chosen: dict[tuple[str | None, str], tuple[Wanted, int | None]] = {}
+    without: list[StowError] = []
+    for model in models:
+        key = (model["folder"], model["name"])
+        if key in chosen:
+            continue
+        candidate = next((item for item in model["candidates"] if item["confidence"] in _SURE), None)
+        if candidate is None:
+            without.append(_nowhere(model))
+            continue
+        path = PurePosixPath(model["name"].replace("\\", "/"))
+        wanted = Wanted(
+            ref=candidate["url"] or candidate["source"],
+            folder_name=model["folder"] or candidate["folder"],
+            subfolder=str(path.parent) if str(path.parent) != "." else None,
+            filename=path.name,
+            sha256=candidate["sha256"],
+        )
+        chosen[key] = (wanted, candidate["size_bytes"])
+    return list(chosen.values()), without
+
+
+def _nowhere(model: dict[str, Any]) -> StowError:
+    others = [f"{item['source']} ({item['confidence']})" for item in model["candidates"][:3]]
+    hint = f"it could be {', '.join(others)}: `comfystow get` takes the one you choose" if others else None
+    return NotFoundError(f"no sure source is known for `{model['name']}`", hint=hint)
+
+
+def _show(wanted: list[tuple[Wanted, int | None]], arguments: argparse.Namespace) -> None:
+    if arguments.json and arguments.dry_run:
+        show_json([item.body() for item, _ in wanted])
+        return
+    for item, size_bytes in wanted:
+        folder = "/".join(part for part in (item.folder_name, item.subfolder, item.filename) if part)
+        say(f"{folder}  {format_bytes(size_bytes)}  from {item.ref}")
+    if not wanted:
+        say("nothing is to be fetched")
+
+
+def _agreed() -> bool:
+    if not sys.stdin.isatty():
+        raise UsageError("this is no terminal to ask on", hint="add --yes to fetch what is shown")
+    say("fetch these? [y/N]")
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
