@@ -1,5 +1,47 @@
-"""ComfyStow: brings models into a ComfyUI installation, proves that they are whole, and stows them."""
+"""ComfyStow: brings models into a ComfyUI installation, proves that they are whole, and stows them.
+
+ComfyUI loads this file under a path-like module name. It registers routes, the panel and the nodes, and starts
+nothing; the rest is imported when it is asked for.
+"""
 
 from __future__ import annotations
 
+import logging
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from comfy_api.latest import ComfyExtension
+
 __version__ = "0.1.0"
+
+WEB_DIRECTORY = "./web"
+
+_log = logging.getLogger("comfystow")
+
+
+async def comfy_entrypoint() -> ComfyExtension:
+    """Give ComfyUI our nodes (V3 schema, ComfyUI 0.3.48 and newer)."""
+    from .nodes import StowExtension
+
+    return StowExtension()
+
+
+def _mount() -> None:
+    """Mount our routes where this is a ComfyUI; command line, tests and other tools import us without one."""
+    if getattr(getattr(sys.modules.get("server"), "PromptServer", None), "instance", None) is None:
+        return
+    try:
+        from .server_routes.host import prompt_server
+        from .server_routes.mount import mount
+    except ImportError as err:
+        _log.warning(
+            "ComfyStow: downloads are off, because `%s` is missing; `pip install %s` switches them on",
+            err.name,
+            err.name,
+        )
+        return
+    mount(prompt_server())
+
+
+_mount()

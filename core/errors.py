@@ -6,9 +6,11 @@ StowError
     + InvalidNameError         a file or folder name that may not be used
     + UnknownFolderError       a folder name that the installation does not have
     + ForbiddenTypeError       a file type that a setting keeps out
+    + FolderUnknownError       nothing says in which folder a file belongs; the caller chooses
     + WorkflowError            a document that is no workflow, or one beyond our limits
     + ManifestError            a manifest or lock that cannot be used, with the line
   x AccessError                the request itself is not allowed: HTTP 403
+    + SecretRequiredError      it comes from another machine, without the access secret
   x NotFoundHereError          an id or route that we do not have: HTTP 404
   x ConflictError              the state does not allow it: HTTP 409
   x SourceError                the place a model comes from said no
@@ -96,11 +98,23 @@ class ManifestError(UsageError):
     code = "bad_manifest"
 
 
+class FolderUnknownError(UsageError):
+    """Neither caller, source, catalogue nor header says in which folder a file belongs."""
+
+    code = "folder_unknown"
+
+
 class AccessError(StowError):
     """The caller may not do this from where it is."""
 
     code = "access_denied"
     http_status = 403
+
+
+class SecretRequiredError(AccessError):
+    """A request from another machine without the access secret."""
+
+    code = "secret_required"
 
 
 class NotFoundHereError(StowError):

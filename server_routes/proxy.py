@@ -1,0 +1,41 @@
+"""Requests of browsers on their way to the engine: read within bounds, passed on as bytes, never parsed here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from aiohttp import web
+
+from ..core.engine.routes import Route
+from ..core.errors import UsageError
+
+if TYPE_CHECKING:
+    from ..core.engine.client import EngineClient
+
+
+async def pass_on(request: web.Request, route: Route, client: EngineClient) -> web.Response:
+    """Ask the engine and give its answer as it is. Raises: UsageError: the body is too large; EngineError."""
+    body = await _body(request, route) if route.changes else None
+    answer = await client.relay(route.method, _path(request, route), body)
+    headers = {"Retry-After": answer.retry_after} if answer.retry_after else {}
+    return web.Response(status=answer.status, body=answer.body, content_type=answer.content_type, headers=headers)
+
+
+def _path(request: web.Request, route: Route) -> str:
+    """Fill the row's path again, quoted: what a client wrote as `%2e%2e` stays one segment."""
+    path = route.path
+    for name in route.parameters:
+        path = path.replace(f"{{{name}}}", quote(request.match_info[name], safe=""))
+    return f"{path}?{request.query_string}" if request.query_string else path
+
+
+async def _body(request: web.Request, route: Route) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.content.iter_chunked(1 << 16):
+        size += len(chunk)
+        if size > route.max_body_bytes:
+            raise UsageError(f"the body is larger than {route.max_body_bytes >> 20} MiB")
+        chunks.append(chunk)
+    return b"".join(chunks)
