@@ -40,6 +40,18 @@ FOREIGN_VARIABLES = (
     "https_proxy",
     "all_proxy",
     "no_proxy",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_S3",
+    "GOOGLE_APPLICATION_CREDENTIALS",
+    "AZURE_STORAGE_ACCOUNT_NAME",
+    "AZURE_STORAGE_ACCOUNT_KEY",
+    "AZURE_STORAGE_SAS_TOKEN",
+    "AZURE_STORAGE_ENDPOINT",
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
     "CUDA_VISIBLE_DEVICES",
@@ -100,6 +112,10 @@ class Settings:
     waiting_check_seconds: float = setting(2.0, "Between two looks at what waiting downloads wait for.")
     licence_check_seconds: float = setting(15.0, "Between two questions whether a licence has been accepted.")
     history_limit: int = setting(1000, "How many finished downloads are remembered.")
+    shared_store: str | None = setting(
+        None, "Object store that is asked first and filled: s3://bucket/prefix.", remote=False
+    )
+    shared_store_timeout_seconds: float = setting(60.0, "For one request to the shared store.")
     xet: bool = setting(False, "Use hf_xet where it is installed (COMFYSTOW_XET=1).")
 
     # Engine
