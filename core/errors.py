@@ -13,6 +13,7 @@ StowError
     + SecretRequiredError      it comes from another machine, without the access secret
   x NotFoundHereError          an id or route that we do not have: HTTP 404
   x ConflictError              the state does not allow it: HTTP 409
+    + NotAttachedError         the engine does not know the caller's session (any more)
   x SourceError                the place a model comes from said no
     + NotFoundError  + AuthRequiredError  + LicenceRequiredError  + EarlyAccessError
     + DownloadsDisabledError  + GoneError  + RateLimitedError  + NotAModelError  + AmbiguousSourceError
@@ -129,6 +130,13 @@ class ConflictError(StowError):
 
     code = "conflict"
     http_status = 409
+
+
+class NotAttachedError(ConflictError):
+    """The engine does not know the session that a request names; attaching again mends it."""
+
+    code = "not_attached"
+    retryable = True
 
 
 class SourceError(StowError):

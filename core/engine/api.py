@@ -12,9 +12,10 @@ from typing import Any
 
 from aiohttp import web
 
-from ..errors import AccessError, EngineError, NotFoundHereError, StowError, UsageError
+from ..errors import AccessError, EngineError, NotAttachedError, NotFoundHereError, StowError, UsageError
 from ..records.download import ErrorInfo
 from ..records.json import from_json, to_json
+from ..records.session import Session
 from ..runtime import Runtime
 from .handlers import HANDLERS
 from .handlers.call import Call, Handler
@@ -85,8 +86,8 @@ class Api:
     async def _carried_out(self, request: web.Request, route: Route, handler: Handler, body: Any) -> web.Response:
         session_id = request.headers.get(SESSION_HEADER)
         with self.presence.request(session_id):
-            if self.presence.leaving and not route.name.startswith("engine."):
-                raise EngineError("the engine is leaving", hint="ask the next one")
+            if not route.name.startswith("engine."):
+                self._check_attached(None if route.request is Session else session_id)
             call = Call(
                 runtime=self.runtime,
                 presence=self.presence,
@@ -100,9 +101,14 @@ class Api:
             return web.json_response(await handler(call), status=route.status)
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
+        self._check_attached(request.headers.get(SESSION_HEADER))
+        return await stream_events(request, self.runtime, self.presence, self.leaving)
+
+    def _check_attached(self, session_id: str | None) -> None:
         if self.presence.leaving:
             raise EngineError("the engine is leaving", hint="ask the next one")
-        return await stream_events(request, self.runtime, self.presence, self.leaving)
+        if session_id is not None and self.runtime.sessions.get(session_id) is None:
+            raise NotAttachedError("this session is not attached", hint="POST /host/attach first")
 
     def _check_token(self, request: web.Request) -> None:
         if self.token is None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ..config import Settings, load_settings
 from ..errors import EngineError
 from .attach import Attached, find_or_start
-from .connection import error_from_json, headers_for, is_leaving
+from .connection import attach_again, error_from_json, headers_for
 from .protocol import LOCAL_HEADER, SESSION_HEADER
 
 if TYPE_CHECKING:
@@ -189,8 +189,8 @@ class EngineClient:
                 if time.monotonic() >= deadline:
                     raise EngineError(f"the engine ended while it was asked: {err}") from err
                 continue
-            leaving = answer.status == http.client.SERVICE_UNAVAILABLE and is_leaving(answer.status, answer.data)
-            if not leaving or time.monotonic() >= deadline:
+            again = answer.status >= http.client.BAD_REQUEST and attach_again(answer.status, answer.data)
+            if not again or time.monotonic() >= deadline:
                 return answer
             await self._forget()
             await asyncio.sleep(0.02)

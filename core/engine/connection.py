@@ -8,9 +8,11 @@ import socket
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import EngineError, StowError
+from ..errors import EngineError, NotAttachedError, StowError
 from .info import EngineInfo
 from .protocol import EngineStatus
+
+_ATTACH_AGAIN = {(kind.http_status, kind.code) for kind in (EngineError, NotAttachedError)}
 
 #: What a connection to an engine that ends or ended raises, other than a time-out.
 BROKEN = (ConnectionError, FileNotFoundError, http.client.HTTPException)
@@ -93,11 +95,11 @@ def error_from_json(status: int, data: object) -> StowError:
     return error_of_code(str(error.get("code")))(error["message"], hint=error.get("hint"))
 
 
-def is_leaving(status: int, data: object) -> bool:
-    """Tell whether an answer only says that this engine is about to end, and the next one is to be asked."""
+def attach_again(status: int, data: object) -> bool:
+    """Tell whether an answer only asks to attach again: this engine is about to end, or has forgotten the session."""
     error = data.get("error") if isinstance(data, dict) else None
     code = error.get("code") if isinstance(error, dict) else None
-    return status == http.client.SERVICE_UNAVAILABLE and code == EngineError.code
+    return (status, code) in _ATTACH_AGAIN
 
 
 def error_of_code(code: str) -> type[StowError]:

@@ -1,4 +1,4 @@
-"""`access-secret` in the state folder (0600): what a browser on another machine must know; made when first asked for."""
+"""`access-secret` in the state folder (0600): what a browser on another machine must know; made when first needed."""
 
 from __future__ import annotations
 

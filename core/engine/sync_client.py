@@ -14,7 +14,7 @@ from typing import Any
 from ..config import Settings
 from ..errors import EngineError
 from .attach import Attached, find_or_start, stop, wait_for_end
-from .connection import BROKEN, connect, error_from_json, headers_for, is_leaving, send
+from .connection import BROKEN, attach_again, connect, error_from_json, headers_for, send
 from .protocol import LOCAL_HEADER, SESSION_HEADER
 
 _log = logging.getLogger("comfystow.client")
@@ -121,8 +121,8 @@ class SyncEngineClient:
         if self._connection is None:
             self._connection = connect(info, _REQUEST_TIMEOUT_SECONDS)
         status, data = send(self._connection, method, path, body, self._headers())
-        if is_leaving(status, data):
-            raise http.client.HTTPException("the engine is leaving")
+        if attach_again(status, data):
+            raise http.client.HTTPException("the engine asks to attach again")
         return status, data
 
     def _introduce(self, found: Attached) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from ...errors import ConflictError, UsageError
+from ...errors import UsageError
 from ...records.json import to_json
 from ...records.session import HostState, Session
+from ..protocol import SESSION_HEADER
 from .call import Call, Handler
 
 _MAX_SERVER_ID_LENGTH = 200
@@ -26,7 +27,7 @@ async def attach(call: Call) -> object:
 async def state(call: Call) -> object:
     """Keep what a host tells of itself."""
     if call.session is None:
-        raise ConflictError("this session is not attached", hint="POST /host/attach first")
+        raise UsageError("only a session has a state", hint=f"name it in {SESSION_HEADER}")
     told: HostState = call.body
     call.runtime.sessions.tell(call.session.server_id, replace(told, received_at=time.time()))
     return {}
