@@ -28,16 +28,15 @@ class NodeTable:
     def inputs_of(self, node_type: str) -> Mapping[str, str] | None:
         """Return a node's model inputs in order, None for a node that nobody knows.
 
-        Names may hold a `*` for numbered inputs. A node that fetches by itself has none.
+        Names may hold a `*` for numbered inputs. A node that fetches by itself has none. A server learns nothing of an
+        input whose folder is empty, so what it says is laid over the table.
         """
-        if learnt := self._learnt.get(node_type):
-            return learnt
-        if self.fetches_itself(node_type):
-            return {}
+        learnt = self._learnt.get(node_type)
         known = self._shipped.nodes
-        if node_type not in known:
-            node_type = _stock_name(node_type, self._shipped.suffixes)
-        return known.get(node_type, self._learnt.get(node_type))
+        shipped = known.get(node_type, known.get(_stock_name(node_type, self._shipped.suffixes)))
+        if learnt:
+            return {**(shipped or {}), **learnt}
+        return {} if shipped is None and self.fetches_itself(node_type) else shipped
 
     def fetches_itself(self, node_type: str) -> bool:
         """Tell whether the node downloads what it names into a place of its own."""
@@ -57,6 +56,8 @@ class NodeTable:
             folders = set((inputs or {}).values())
             return folders.pop() if len(folders) == 1 else None
         patterns = self._shipped.input_names if inputs is None else inputs
+        if input_name in patterns:
+            return patterns[input_name]
         return next((folder for pattern, folder in patterns.items() if fnmatchcase(input_name, pattern)), None)
 
     def is_no_file(self, node_type: str, value: str) -> bool:

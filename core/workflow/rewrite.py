@@ -63,7 +63,7 @@ def _missing(
     node_type: str, inputs: Mapping[str, object], table: NodeTable, present: Callable[[str, str], bool]
 ) -> dict[str, tuple[str, str]]:
     """Return folder and name of each missing literal, by input; our own loaders fetch for themselves."""
-    if node_type.startswith("Stow") or not table.knows(node_type):
+    if node_type.startswith("Stow"):
         return {}
     found: dict[str, tuple[str, str]] = {}
     for name, text in inputs.items():

@@ -245,6 +245,14 @@ def test_what_the_server_said_of_a_node_goes_before_the_table(graph):
     assert pairs(g.document(), learnt) == [("my_loras", "x.safetensors"), ("diffusion_models", "y.safetensors")]
 
 
+def test_what_the_server_could_not_learn_is_taken_from_the_table(graph):
+    """A server learns an input from the files in its list; of an empty folder it learns nothing."""
+    g = graph()
+    g.node(1, "LTXAVTextEncoderLoader", "gemma.safetensors", "ltx.safetensors", "default")
+    learnt = {"LTXAVTextEncoderLoader": {"text_encoder": "text_encoders"}}
+    assert pairs(g.document(), learnt) == [("text_encoders", "gemma.safetensors"), ("checkpoints", "ltx.safetensors")]
+
+
 def test_an_unknown_node_is_read_by_the_look_of_its_values(graph):
     document = {
         "1": {"class_type": "Unheard", "inputs": {"lora_name": "a.safetensors", "image": "b.png", "thing": "c.gguf"}}
