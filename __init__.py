@@ -6,7 +6,6 @@ nothing; the rest is imported when it is asked for.
 
 from __future__ import annotations
 
-import logging
 import sys
 from typing import TYPE_CHECKING
 
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 WEB_DIRECTORY = "./web"
-
-_log = logging.getLogger("comfystow")
 
 
 async def comfy_entrypoint() -> ComfyExtension:
@@ -29,19 +26,11 @@ async def comfy_entrypoint() -> ComfyExtension:
 
 def _mount() -> None:
     """Mount our routes where this is a ComfyUI; command line, tests and other tools import us without one."""
-    if getattr(getattr(sys.modules.get("server"), "PromptServer", None), "instance", None) is None:
-        return
-    try:
-        from .server_routes.host import prompt_server
+    server = getattr(getattr(sys.modules.get("server"), "PromptServer", None), "instance", None)
+    if server is not None:
         from .server_routes.mount import mount
-    except ImportError as err:
-        _log.warning(
-            "ComfyStow: downloads are off, because `%s` is missing; `pip install %s` switches them on",
-            err.name,
-            err.name,
-        )
-        return
-    mount(prompt_server())
+
+        mount(server)
 
 
 _mount()

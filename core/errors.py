@@ -6,6 +6,7 @@ StowError
     + InvalidNameError         a file or folder name that may not be used
     + UnknownFolderError       a folder name that the installation does not have
     + ForbiddenTypeError       a file type that a setting keeps out
+    + MethodNotAllowedError    the route is there, with another method: HTTP 405
     + FolderUnknownError       nothing says in which folder a file belongs; the caller chooses
     + WorkflowError            a document that is no workflow, or one beyond our limits
     + ManifestError            a manifest or lock that cannot be used, with the line
@@ -123,6 +124,13 @@ class NotFoundHereError(StowError):
 
     code = "not_found_here"
     http_status = 404
+
+
+class MethodNotAllowedError(UsageError):
+    """The route is there, with another method."""
+
+    code = "method_not_allowed"
+    http_status = 405
 
 
 class ConflictError(StowError):

@@ -12,14 +12,15 @@ from ..server_routes.mount import Mount, mounted
 
 async def call(method: str, path: str, body: object = None) -> Any:
     """Ask the engine. Raises: StowError: what it answered, as the error it was."""
-    mount = mounted()
+    server = prompt_server()
+    mount = mounted(server) if server is not None else None
     if mount is None:
         raise EngineError("ComfyStow's routes are not mounted on this ComfyUI", hint="its log says why")
-    asked = asyncio.run_coroutine_threadsafe(_ask(mount, method, path, body), prompt_server().loop)
+    asked = asyncio.run_coroutine_threadsafe(_ask(mount, method, path, body), server.loop)
     return await asyncio.wrap_future(asked)
 
 
 async def _ask(mount: Mount, method: str, path: str, body: object) -> Any:
-    opened = await mount.open()
-    opened.push.want()
-    return await opened.client.call(method, path, body)
+    link = await (await mount.gateway()).link()
+    link.push.want()
+    return await link.client.call(method, path, body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -14,19 +15,21 @@ if TYPE_CHECKING:
     from ..core.engine.client import EngineClient
 
 
-async def pass_on(request: web.Request, route: Route, client: EngineClient) -> web.Response:
+async def pass_on(
+    request: web.Request, route: Route, parameters: Mapping[str, str], client: EngineClient
+) -> web.Response:
     """Ask the engine and give its answer as it is. Raises: UsageError: the body is too large; EngineError."""
     body = await _body(request, route) if route.changes else None
-    answer = await client.relay(route.method, _path(request, route), body)
+    answer = await client.relay(route.method, _path(request, route, parameters), body)
     headers = {"Retry-After": answer.retry_after} if answer.retry_after else {}
     return web.Response(status=answer.status, body=answer.body, content_type=answer.content_type, headers=headers)
 
 
-def _path(request: web.Request, route: Route) -> str:
+def _path(request: web.Request, route: Route, parameters: Mapping[str, str]) -> str:
     """Fill the row's path again, quoted: what a client wrote as `%2e%2e` stays one segment."""
     path = route.path
-    for name in route.parameters:
-        path = path.replace(f"{{{name}}}", quote(request.match_info[name], safe=""))
+    for name, value in parameters.items():
+        path = path.replace(f"{{{name}}}", quote(value, safe=""))
     return f"{path}?{request.query_string}" if request.query_string else path
 
 
