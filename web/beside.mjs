@@ -19,6 +19,14 @@ const MARK = "data-comfystow-beside";
 
 /** @param {() => void} open opens our tab and begins */
 export function standBeside(open) {
+  /** @param {Element} list */
+  const begin = (list) => {
+    // 1.32.9 shows its list in a window over everything, our tab too; its own way out of it is pressed.
+    /** @type {HTMLElement | null | undefined} */ (
+      list.closest(".p-dialog")?.querySelector(".p-dialog-close-button")
+    )?.click();
+    open();
+  };
   let planned = false;
   const look = () => {
     planned = false;
@@ -27,7 +35,7 @@ export function standBeside(open) {
       const box = h(
         "div",
         { class: "comfystow stow-beside", [MARK]: "" },
-        button("Download to the server with Stow", open, { primary: true, action: "beside" }),
+        button("Download to the server with Stow", () => begin(list), { primary: true, action: "beside" }),
       );
       list.after(box);
       box.dataset.tone = toneOf(box);

@@ -17,12 +17,14 @@ export function size(bytes) {
 /**
  * @param {number} done
  * @param {number | null} total
- * @returns {string} `10.0 of 17.2 GB`; both in the unit of the total
+ * @returns {string} `10.0 of 17.2 GB`; both in the unit and with the places of the total
  */
 export function progress(done, total) {
   if (total === null) return size(done);
   const power = powerOf(total);
-  return `${digits(done / 1000 ** power, power)} of ${digits(total / 1000 ** power, power)} ${BYTE_UNITS[power]}`;
+  const places = decimals(total / 1000 ** power, power);
+  const [some, all] = [done, total].map((bytes) => (bytes / 1000 ** power).toFixed(places));
+  return `${some} of ${all} ${BYTE_UNITS[power]}`;
 }
 
 /**
@@ -84,7 +86,8 @@ export function count(number, one, many) {
  */
 function scaled(bytes) {
   const power = powerOf(bytes);
-  return [digits(bytes / 1000 ** power, power), BYTE_UNITS[power] ?? ""];
+  const value = bytes / 1000 ** power;
+  return [value.toFixed(decimals(value, power)), BYTE_UNITS[power] ?? ""];
 }
 
 /** @param {number} bytes */
@@ -99,8 +102,8 @@ function powerOf(bytes) {
  * @param {number} value
  * @param {number} power
  */
-function digits(value, power) {
-  return power >= 2 && value < 100 ? value.toFixed(1) : value.toFixed(0);
+function decimals(value, power) {
+  return power >= 2 && value < 100 ? 1 : 0;
 }
 
 /**

@@ -7,7 +7,8 @@ import { ICONS } from "./ui/icons.mjs";
 import { button, iconButton } from "./ui/parts.mjs";
 import { toneOf } from "./ui/tone.mjs";
 
-const SHOWN_MS = 15_000;
+/** How long it stays, counted while it can be seen: a window of ComfyUI's may lie over it at first. */
+const SHOWN_SECONDS = 15;
 
 export class Offer {
   #open;
@@ -15,7 +16,7 @@ export class Offer {
   #said = "";
   /** @type {HTMLElement | null} */
   #box = null;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  /** @type {ReturnType<typeof setInterval> | undefined} */
   #timer;
 
   /**
@@ -44,7 +45,7 @@ export class Offer {
 
   /** Take it away. */
   close() {
-    clearTimeout(this.#timer);
+    clearInterval(this.#timer);
     this.#box?.remove();
     this.#box = null;
   }
@@ -65,6 +66,16 @@ export class Offer {
     );
     document.body.append(this.#box);
     this.#box.dataset.tone = toneOf(this.#box);
-    this.#timer = setTimeout(() => this.close(), SHOWN_MS);
+    let left = SHOWN_SECONDS;
+    this.#timer = setInterval(() => {
+      if (this.#seen) left -= 1;
+      if (left === 0) this.close();
+    }, 1000);
+  }
+
+  get #seen() {
+    if (this.#box === null || document.hidden) return false;
+    const { left, top, width, height } = this.#box.getBoundingClientRect();
+    return this.#box.contains(document.elementFromPoint(left + width / 2, top + height / 2));
   }
 }

@@ -18,6 +18,7 @@ test("an unknown number is written as nothing, not as zero", () => {
 test("progress is told in the unit of the whole", () => {
   assert.equal(progress(10e9, 17.2e9), "10.0 of 17.2 GB");
   assert.equal(progress(500_000, 4_900_000), "0.5 of 4.9 MB");
+  assert.equal(progress(82e6, 164e6), "82 of 164 MB");
   assert.equal(progress(500_000, null), "500 KB");
 });
 

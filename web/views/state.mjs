@@ -72,7 +72,7 @@ export function controls({ actions, ui }, download) {
     case "failed":
       return [button("Retry", () => void actions.control(download, "retry"), { busy, action: "retry" }), cancel];
     case "cancelled":
-      return [button("Download again", () => void actions.control(download, "retry"), { busy, action: "retry" })];
+      return [button("Undo", () => void actions.control(download, "retry"), { busy, action: "retry" })];
     case "paused":
       return [
         iconButton(`Resume ${file}`, ICONS.resume, () => void actions.control(download, "resume"), {

@@ -1,0 +1,135 @@
+"""The panel on a stand-in for ComfyUI's page and routes (tests/web/fake): quick, and every state can be had."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from support.setup.workshop import CHECKOUT
+
+PROGRAM = CHECKOUT / "tests" / "web" / "fake" / "server.mjs"
+
+
+class FakeComfy:
+    """The stand-in: what its routes answer is set from here."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def set(self, **state: object) -> None:
+        """Change what the routes answer."""
+        self._send("PUT", "/fake", state)
+
+    def event(self, kind: str, data: object) -> None:
+        """Send a websocket event to every page."""
+        self._send("POST", "/fake/event", {"type": kind, "data": data})
+
+    def asked(self, path: str) -> list[dict[str, Any]]:
+        """Give the bodies that a route was asked with."""
+        with urllib.request.urlopen(f"{self.url}/fake", timeout=10) as reply:
+            seen = json.load(reply)["asked"]
+        return [request["body"] for request in seen if request["path"] == path]
+
+    def _send(self, method: str, path: str, body: object) -> None:
+        request = urllib.request.Request(
+            self.url + path, data=json.dumps(body).encode(), method=method, headers={"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=10):
+            pass
+
+
+@contextmanager
+def fake_comfy() -> Iterator[FakeComfy]:
+    """Start the stand-in."""
+    process = subprocess.Popen(
+        ["node", str(PROGRAM)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        yield FakeComfy(process.stdout.readline().strip())
+    finally:
+        process.stdin.close()
+        process.wait(10)
+        process.stdout.close()
+
+
+def candidate(source: str, confidence: str = "high", size_bytes: int | None = None) -> dict[str, Any]:
+    """Make a place that a model may come from."""
+    return {
+        "source": source,
+        "url": None,
+        "folder": None,
+        "name": None,
+        "size_bytes": size_bytes,
+        "sha256": None,
+        "confidence": confidence,
+        "reason": "embedded in the workflow",
+    }
+
+
+def model(name: str, folder: str, *candidates: dict[str, Any], node: str = "1", **more: object) -> dict[str, Any]:
+    """Make a model of the `missing` shape."""
+    use = {"node_id": node, "node_type": "VAELoader", "widget_name": None, "title": None, "mode": "active"}
+    known = {"nodes": [node], "state": "missing", "path": None, "active": True, "near_name": None, "near_reason": None}
+    return {"name": name, "folder": folder, "uses": [use], "candidates": list(candidates), **known, **more}
+
+
+def download(identity: str, name: str, folder: str, state: str, **more: object) -> dict[str, Any]:
+    """Make a Download as the routes give it."""
+    source, now = f"hf://Comfy-Org/demo/{name}", time.time()
+    unknown = ("rate_bytes_per_second", "eta_seconds", "connections", "waiting_for", "note", "error", "verified")
+    return {
+        "id": identity,
+        "request": {"source": source, "filename": name, "folder_name": folder},
+        "state": state,
+        "source": source,
+        "filename": name,
+        "folder_name": folder,
+        "bytes_done": 0,
+        "bytes_total": 164_000_000,
+        **dict.fromkeys(unknown),
+        "linked": False,
+        "position": 1.0,
+        "created_at": now - 100,
+        "started_at": now - 90,
+        "finished_at": None,
+        **more,
+    }
+
+
+def every_state() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Give models and downloads in every state that the panel tells apart."""
+    now = time.time()
+    full = {"code": "not_enough_space", "message": "the disk is full", "retryable": False}
+    hint = "1.2 GB more is needed on the disk of the models; the part is kept"
+    gated = "gated-thing-with-quite-a-long-name-v3-fp8.safetensors"
+    models = [
+        model("flux1-dev-fp8.safetensors", "checkpoints", candidate("hf://Comfy-Org/flux1-dev/x", size_bytes=17 << 30)),
+        model("ae.safetensors", "vae", state="near", near_name="flux/ae.sft", near_reason="the same bytes"),
+        model("portrait-detail-v2.safetensors", "loras", candidate("civitai://618692@691639"), node="5:7"),
+        model(gated, "loras", candidate("hf://BFL/gated/gated.safetensors")),
+        model("wan2.2_t2v_14B_fp8.safetensors", "diffusion_models", candidate("hf://Comfy-Org/Wan/x")),
+        model("style-unknown.safetensors", "loras", candidate("https://huggingface.co/a/b/resolve/main/s", "likely")),
+        model("nobody-knows.safetensors", "controlnet"),
+        model("t5xxl_fp16.safetensors", "text_encoders", state="present"),
+        model("off.safetensors", "loras", candidate("hf://a/b/off.safetensors"), active=False),
+    ]
+    downloads = [
+        download("1", "wan2.2_t2v_14B_fp8.safetensors", "diffusion_models", "running", bytes_done=51_000_000,
+                 rate_bytes_per_second=27e6, eta_seconds=360.0, note="the server slowed us down, 4 connections"),
+        download("2", "t5xxl_fp8.safetensors", "text_encoders", "queued"),
+        download("3", "paused-one.safetensors", "loras", "paused", bytes_done=100_000_000),
+        download("4", "sdxl-lightning.safetensors", "checkpoints", "failed", bytes_done=1e8, error={**full, "hint": hint}),
+        download("5", gated, "loras", "waiting", waiting_for="token"),
+        download("6", "licensed.safetensors", "loras", "waiting", waiting_for="licence"),
+        download("7", "linked.safetensors", "vae", "completed", linked=True, verified="digest", finished_at=now),
+        download("8", "fetched.safetensors", "loras", "completed", verified="header", finished_at=now),
+        download("9", "changed-my-mind.safetensors", "loras", "cancelled", finished_at=now),
+    ]  # fmt: skip
+    return models, downloads
