@@ -37,9 +37,10 @@ _log = logging.getLogger("comfystow.transfer")
 
 _PAGE_TYPES = ("text/html", "application/xml", "text/xml", "application/json")
 _MAX_RESTARTS = 3
-_MAX_RANGE_FAULTS = 3
+_MAX_RANGE_FAULTS = 4
 _SLOW_RATIO = 6
 _SLOW_AFTER_SECONDS = 2.0
+_CRAWL_RATIO = 0.02
 _JOURNAL_BYTES_PER_LANE = MIB  # what a killed process may lose
 _LEAST_PROGRESS_BYTES = 4096  # less than this, and a failed exchange counts as one without progress
 
@@ -99,6 +100,8 @@ class Fetcher:
         self._witnesses: dict[int, bytes] = {}
         self._latency: float | None = None
         self._unjournaled = 0
+        self._best_rate = 0.0
+        self._hinted_size: int | None = None
 
     # What the outside sees
 
@@ -241,6 +244,8 @@ class Fetcher:
             self._on_end(verdict.size_bytes or 0)
             return
         whole = verdict.meaning is Meaning.WHOLE
+        if whole and self.plan.size_bytes is None and self._hinted_size not in {None, verdict.stop}:
+            raise RangeRefusedError("the server told two lengths of the file", hint="it is tried again")
         if whole:
             piece = self._accept_whole(lane, piece)
         else:
@@ -298,6 +303,7 @@ class Fetcher:
             case Meaning.CHANGED:
                 raise RemoteChangedError(f"{where} has another file now: {verdict.reason}", hint="it starts over")
             case Meaning.REFUSED:
+                self._hinted_size = verdict.size_bytes or self._hinted_size
                 raise RangeRefusedError(f"{where} answered with {verdict.reason}", hint="it is tried again")
             case Meaning.RANGE | Meaning.WHOLE | Meaning.END:
                 return
@@ -470,26 +476,35 @@ class Fetcher:
     def _watch(self) -> None:
         """Measure the lanes, replace those that stall or crawl, and adapt their number."""
         now = self._loop.time()
-        for lane in self._lanes:
-            elapsed = now - lane.began
-            if lane.reading and elapsed > 0.02:
-                lane.rate = lane.moved_bytes / elapsed
+        reading = [lane for lane in self._lanes if lane.reading]
+        for lane in reading:
+            lane.measure(now)
         typical = self._typical_rate() or 0.0
-        for lane in list(self._lanes):
-            if not lane.reading or lane.reply is None:
-                continue
-            if now - lane.last_progress > self._limits.stall_timeout_seconds:
-                lane.reply.fail(StalledError("no byte came for too long", hint="it is tried again"))
-            elif (
-                len(self._lanes) > 2
-                and now - lane.began > _SLOW_AFTER_SECONDS
-                and lane.rate * _SLOW_RATIO < typical
-                and not any(bucket.limited for bucket in self._buckets)
-            ):
-                lane.reply.fail(StalledError("a connection was far slower than the others", hint="it is replaced"))
+        self._best_rate = max(self._best_rate, typical)
+        limited = any(bucket.limited for bucket in self._buckets)
+        for lane in reading:
+            reason = self._why_replace(lane, now, typical, limited=limited)
+            if reason is not None and lane.reply is not None:
+                lane.reply.fail(StalledError(reason, hint="the connection is replaced"))
         self.connections.tick(
             now,
             self.bytes_fetched,
             active=sum(1 for lane in self._lanes if lane.rate > 0),
             window_seconds=max(0.3, 8 * (self._latency or 0.0)),
         )
+
+    def _why_replace(self, lane: Lane, now: float, typical: float, *, limited: bool) -> str | None:
+        stall = self._limits.stall_timeout_seconds
+        if now - lane.last_progress > stall:
+            return "no byte came for too long"
+        if limited:
+            return None
+        slow = now - lane.began > _SLOW_AFTER_SECONDS and lane.rate * _SLOW_RATIO < typical
+        if slow and len(self._lanes) > 2:
+            return "a connection was far slower than the others"
+        moved = lane.moved_in_window(now, stall)
+        if moved is not None and moved < max(_LEAST_PROGRESS_BYTES, self._best_rate * stall * _CRAWL_RATIO):
+            # If a new connection is no faster, the network is slow, and what was best once counts less and less.
+            self._best_rate /= 8
+            return "hardly a byte came for too long"
+        return None

@@ -15,6 +15,9 @@ from .ratelimit import Bucket
 #: What every continuation asks for again and compares: a shifted or foreign body shows there.
 OVERLAP_BYTES = 4096
 
+_SAMPLE_SECONDS = 0.05
+_SMOOTHING = 0.25
+
 
 class CutShortError(Exception):
     """The piece ends here because another connection took the rest; no failure."""
@@ -30,15 +33,34 @@ class Lane:
     began: float = 0.0
     last_progress: float = 0.0
     moved_bytes: int = 0
-    seen_bytes: int = 0
     rate: float = 0.0
     reading: bool = False
+    _sampled: tuple[float, int] = (0.0, 0)
+    _window: tuple[float, int] = (0.0, 0)
 
     def begin(self, now: float) -> None:
         """A new exchange begins."""
         self.began = self.last_progress = now
-        self.moved_bytes = self.seen_bytes = 0
+        self.moved_bytes = 0
         self.reading = False
+        self._sampled = self._window = (now, 0)
+
+    def measure(self, now: float) -> None:
+        """Take the present rate into the smoothed one."""
+        then, moved = self._sampled
+        if now - then < _SAMPLE_SECONDS:
+            return
+        latest = (self.moved_bytes - moved) / (now - then)
+        self.rate = latest if self.rate == 0.0 else self.rate + _SMOOTHING * (latest - self.rate)
+        self._sampled = (now, self.moved_bytes)
+
+    def moved_in_window(self, now: float, seconds: float) -> int | None:
+        """Return what came in the last window of that length; None while it has not passed."""
+        then, moved = self._window
+        if now - then < seconds:
+            return None
+        self._window = (now, self.moved_bytes)
+        return self.moved_bytes - moved
 
 
 @dataclass(slots=True, eq=False)

@@ -12,12 +12,11 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urljoin, urlsplit
 
-from ..errors import ServerError, StowError
+from ..errors import ServerError, SourceError, StowError
 from ..net.answers import REDIRECTS, Answer, explain
 from ..net.client import HttpClient, encoded_url, user_agent
 from ..net.credentials import Credentials
 from ..net.egress import MAX_HOPS, EgressGate, Endpoint
-from ..net.pinning import our_errors
 from ..net.secrets import redact
 from .head import Head, Headers
 from .pool import ConnectionPool
@@ -107,6 +106,8 @@ class PlainReply:
             raise
 
     async def _read(self, length: int | None, sink: Sink) -> None:
+        from ..net.pinning import our_errors  # aiohttp takes 0.4 s to import, and few transfers need it
+
         left = length
         with our_errors(self.url):
             async for chunk in self._reply.content.iter_any():
@@ -120,6 +121,8 @@ class PlainReply:
 
     async def text(self) -> bytes:
         """Return the beginning of an error's body."""
+        from ..net.pinning import our_errors
+
         with our_errors(self.url):
             return await self._reply.content.read(_MAX_ERROR_BODY_BYTES)
 
@@ -217,7 +220,7 @@ class Origin:
                 here = urljoin(here, target.encode("latin-1").decode("utf-8", "replace"))
             except ValueError:
                 raise ServerError(f"`{redact(here)}` redirects to something that is no URL") from None
-        raise ServerError(f"`{redact(self.url)}` redirects more than {MAX_HOPS} times", hint="the link is broken")
+        raise SourceError(f"`{redact(self.url)}` redirects more than {MAX_HOPS} times", hint="the link is broken")
 
     async def _hop(self, url: str, headers: Mapping[str, str], credentials: Credentials | None) -> Reply:
         endpoint = await self._gate.check(url)

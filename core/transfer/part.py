@@ -72,6 +72,8 @@ class Part:
         self.network = False
         self.done = Ranges()
         self.synced = Ranges()
+        self.worthless = False
+        """True when nobody would want to go on from these bytes: a web page, say."""
         self.placed: str | None = None
         self.etag: str | None = None
         self.size_bytes = job.file.size_bytes
@@ -264,6 +266,9 @@ class Part:
             with contextlib.suppress(StorageError, LockedError):
                 self.check_lease()
                 self._write_record(replace(self._lease, heartbeat_at=None), done)
+                if self.worthless:
+                    self.path.unlink(missing_ok=True)
+                    self.remove_journal()
         self.close()
 
     def close(self) -> None:

@@ -98,9 +98,7 @@ class Transfer:
             self._file = part.file
             return await self._finish(fetcher, may_repeat=may_repeat)
         except NotAModelError:
-            part.release(fetcher.plan.snapshot())
-            part.path.unlink(missing_ok=True)
-            part.remove_journal()
+            part.worthless = True
             raise
         finally:
             fetcher.hasher.close()
