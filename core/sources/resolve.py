@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..config import Settings
-from ..errors import NotFoundError, UsageError
+from ..errors import NotFoundError
 from ..net.client import HttpClient
 from ..net.credentials import Credentials
 from ..net.hosts import origin_of
@@ -55,7 +55,9 @@ class Sources:
             case LocalSource():
                 return _local(source)
             case StoreSource():
-                raise UsageError("object stores are not read yet", hint="give an https:// link")
+                from .store import resolve_object
+
+                return await resolve_object(source, credentials.environment if credentials is not None else {})
 
     async def _by_digest(self, digest: Digest, credentials: Credentials | None) -> ResolvedFile:
         found = await self.civitai.by_digest(digest, credentials)

@@ -1,0 +1,354 @@
+"""Object stores against a real S3 server process (moto) and a folder: source, shared store, leases, a fleet."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from comfystow.core.errors import (
+    AuthRequiredError,
+    ChecksumMismatchError,
+    ConfigError,
+    ConflictError,
+    NotFoundError,
+    ServerError,
+)
+from comfystow.core.records.source import Digest, StoreSource
+from comfystow.core.sources.lease import Lease
+from comfystow.core.sources.objects import Bucket, open_bucket
+from comfystow.core.sources.store import Served, SharedStore, StoreTimes, resolve_object
+from support.wayout import way_out
+
+DATA = os.urandom(20 << 20)  # three chunks, and above obstore's multipart size
+DIGEST = Digest("sha256", hashlib.sha256(DATA).hexdigest())
+QUICK = StoreTimes(heartbeat_seconds=0.1, lease_timeout_seconds=0.6, poll_seconds=0.05)
+
+
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Give the environment of a running S3 server."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = (tmp_path_factory.mktemp("moto") / "log").open("w")
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    process = subprocess.Popen(command, stdout=log, stderr=log)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(600):
+            try:
+                urllib.request.urlopen(url, timeout=5).close()
+                break
+            except OSError:
+                assert process.poll() is None, "moto did not start"
+                time.sleep(0.05)
+        yield {
+            "AWS_ENDPOINT_URL": url,
+            "AWS_ACCESS_KEY_ID": "key",
+            "AWS_SECRET_ACCESS_KEY": "hush-hush",
+            "AWS_REGION": "us-east-1",
+        }
+    finally:
+        process.terminate()
+        process.wait(10)
+        log.close()
+
+
+@pytest.fixture(params=["s3", "file"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, dict[str, str]]:
+    """Give the URL of an empty store, and the environment that opens it."""
+    if request.param == "file":
+        return f"file://{tmp_path / 'store'}", {}
+    return empty_bucket(request.getfixturevalue("s3"))
+
+
+def empty_bucket(s3: dict[str, str]) -> tuple[str, dict[str, str]]:
+    name = f"bucket-{time.monotonic_ns()}"
+    urllib.request.urlopen(urllib.request.Request(f"{s3['AWS_ENDPOINT_URL']}/{name}", method="PUT")).close()
+    return f"s3://{name}/models", s3
+
+
+@pytest.fixture
+def bucket(place: tuple[str, dict[str, str]]) -> Bucket:
+    return open_bucket(*place, timeout_seconds=10)
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(DATA)
+    return path
+
+
+def shared(bucket: Bucket, times: StoreTimes = QUICK) -> SharedStore:
+    return SharedStore(bucket, times)
+
+
+# The test server itself
+
+
+async def test_the_server_enforces_what_leases_rest_on(bucket: Bucket) -> None:
+    """Without If-None-Match and If-Match a lease would prove nothing."""
+    etag = await bucket.create("x", b"one")
+    with pytest.raises(ConflictError):
+        await bucket.create("x", b"two")
+    with pytest.raises(ConflictError):
+        await bucket.replace("x", b"two", '"another"')
+    assert await bucket.replace("x", b"two", etag or "") != etag
+    winners = await asyncio.gather(*(bucket.create("race", b"x") for _ in range(16)), return_exceptions=True)
+    assert len([won for won in winners if not isinstance(won, ConflictError)]) == 1
+
+
+# Objects as a source
+
+
+async def test_an_object_is_fetched_like_any_file(hub, s3, model: Path) -> None:
+    url, environment = empty_bucket(s3)
+    bucket = open_bucket(url, environment)
+    await bucket.create("vae/model.safetensors", model)
+    endpoint = environment["AWS_ENDPOINT_URL"].split("//")[1]
+    async with way_out(hub, allow=(endpoint,)) as way:
+        source = way.sources.parse(f"{url}/vae/model.safetensors")
+        file = await way.sources.resolve(source, way.tokens(**environment))
+        assert (file.filename, file.size_bytes, file.accepts_ranges) == ("model.safetensors", len(DATA), True)
+        assert file.source == source
+        located = await way.client.locate(file.url)
+        assert (located.size_bytes, located.accepts_ranges) == (len(DATA), True)
+        with pytest.raises(NotFoundError, match="does not exist"):
+            await way.sources.resolve(way.sources.parse(f"{url}/nothing.gguf"), way.tokens(**environment))
+
+
+async def test_a_store_that_refuses_or_is_absent_says_so(s3, tmp_path: Path) -> None:
+    missing = StoreSource(url="s3://no-such-bucket/x.gguf")
+    with pytest.raises(NotFoundError):
+        await resolve_object(missing, s3)
+    nowhere = s3 | {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
+    with pytest.raises(ServerError) as caught:
+        await open_bucket("s3://b/x", nowhere, timeout_seconds=1).info("y")
+    assert "hush-hush" not in f"{caught.value!r}"
+    with pytest.raises(ConfigError, match="no object store"):
+        open_bucket("https://example.com", {})
+
+
+async def test_a_refusal_is_a_missing_credential(s3) -> None:
+    server = await asyncio.start_server(_refuse, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server:
+        bucket = open_bucket("s3://b/x", s3 | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}"}, timeout_seconds=5)
+        with pytest.raises(AuthRequiredError, match="does not let us") as caught:
+            await bucket.info("y")
+    assert "AWS_ACCESS_KEY_ID" in (caught.value.hint or "")
+
+
+async def _refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    await writer.drain()
+    writer.close()
+
+
+# The shared store
+
+
+async def test_what_one_pushes_another_pulls_whole(bucket: Bucket, model: Path, tmp_path: Path) -> None:
+    store, part = shared(bucket), tmp_path / "part"
+    assert not await store.pull(DIGEST, part)
+    assert await store.push(DIGEST, model)
+    assert await store.pull(DIGEST, part)
+    assert part.read_bytes() == DATA
+    info = await bucket.info(f"sha256/{DIGEST.hex[:2]}/{DIGEST.hex}")
+    assert info is not None
+    assert info.size_bytes == len(DATA)
+    assert not await store.push(DIGEST, model)
+
+
+async def test_a_stored_file_can_be_located_for_the_transfer(bucket: Bucket, model: Path) -> None:
+    store = shared(bucket)
+    assert await store.locate(DIGEST, "a.safetensors") is None
+    await store.push(DIGEST, model)
+    file = await store.locate(DIGEST, "a.safetensors")
+    assert file is not None
+    assert (file.digest, file.size_bytes, file.filename) == (DIGEST, len(DATA), "a.safetensors")
+    assert file.url.startswith(("http://127.0.0.1", "file:///"))
+
+
+async def test_an_object_with_other_bytes_is_never_believed(bucket: Bucket, model: Path, tmp_path: Path) -> None:
+    store, part = shared(bucket), tmp_path / "part"
+    await bucket.create(f"sha256/{DIGEST.hex[:2]}/{DIGEST.hex}", b"not it" * 1000)
+    with pytest.raises(ChecksumMismatchError):
+        await store.pull(DIGEST, part)
+
+    async def origin() -> None:
+        part.write_bytes(DATA)
+
+    assert await store.fetch_through(DIGEST, part, origin) is Served.ORIGIN
+    assert part.read_bytes() == DATA
+
+
+async def test_a_file_comes_from_the_origin_once_and_then_from_the_store(bucket: Bucket, tmp_path: Path) -> None:
+    asked = 0
+
+    async def origin() -> None:
+        nonlocal asked
+        asked += 1
+        part.write_bytes(DATA)
+
+    for expected in (Served.ORIGIN, Served.STORE, Served.STORE):
+        part = tmp_path / f"part-{expected}-{asked}"
+        assert await shared(bucket).fetch_through(DIGEST, part, origin) is expected
+        assert part.read_bytes() == DATA
+    assert asked == 1
+    assert await bucket.info(f"leases/{DIGEST.hex}") is None
+
+
+async def test_an_origin_that_fails_gives_the_lease_back(bucket: Bucket, tmp_path: Path) -> None:
+    async def failing() -> None:
+        raise ServerError("the origin is down")
+
+    with pytest.raises(ServerError, match="origin is down"):
+        await shared(bucket).fetch_through(DIGEST, tmp_path / "part", failing)
+    assert await bucket.info(f"leases/{DIGEST.hex}") is None
+
+
+async def test_cancelling_gives_the_lease_back(bucket: Bucket, tmp_path: Path) -> None:
+    began = asyncio.Event()
+
+    async def slow() -> None:
+        began.set()
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(shared(bucket).fetch_through(DIGEST, tmp_path / "part", slow))
+    await began.wait()
+    assert await bucket.info(f"leases/{DIGEST.hex}") is not None
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await bucket.info(f"leases/{DIGEST.hex}") is None
+
+
+async def test_a_store_that_is_down_is_passed_by(s3, tmp_path: Path, caplog) -> None:
+    down = open_bucket("s3://b/x", s3 | {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, timeout_seconds=1)
+    part = tmp_path / "part"
+
+    async def origin() -> None:
+        part.write_bytes(DATA)
+
+    assert await shared(down).fetch_through(DIGEST, part, origin) is Served.ORIGIN
+    assert part.read_bytes() == DATA
+    assert "passed by" in caplog.text
+
+
+async def test_a_store_that_hangs_is_passed_by(s3, tmp_path: Path) -> None:
+    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(-1)
+        writer.close()
+
+    server = await asyncio.start_server(hang, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    part = tmp_path / "part"
+
+    async def origin() -> None:
+        part.write_bytes(DATA)
+
+    async with server:
+        hanging = open_bucket("s3://b/x", s3 | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}"}, timeout_seconds=1)
+        assert await shared(hanging).fetch_through(DIGEST, part, origin) is Served.ORIGIN
+
+
+# Leases
+
+
+def lease(bucket: Bucket, times: StoreTimes = QUICK) -> Lease:
+    return Lease(bucket, "work", heartbeat_seconds=times.heartbeat_seconds, timeout_seconds=times.lease_timeout_seconds)
+
+
+async def test_a_lease_has_one_holder(bucket: Bucket) -> None:
+    one, two = lease(bucket), lease(bucket)
+    assert await one.try_acquire()
+    assert not await two.try_acquire()
+    await one.release()
+    assert await two.try_acquire()
+    await two.release()
+
+
+async def test_a_lease_that_is_renewed_is_not_taken(bucket: Bucket) -> None:
+    one, two = lease(bucket), lease(bucket)
+    assert await one.try_acquire()
+    for _ in range(20):
+        assert not await two.try_acquire()
+        await asyncio.sleep(QUICK.lease_timeout_seconds / 10)
+    await one.release()
+
+
+async def test_a_lease_whose_holder_died_is_taken_by_one(bucket: Bucket) -> None:
+    await bucket.create("leases/work", b'{"owner": "dead"}')
+    waiting = [lease(bucket) for _ in range(4)]
+    taken: list[Lease] = []
+    for _ in range(200):
+        taken += [item for item in waiting if item not in taken and await item.try_acquire()]
+        if taken:
+            break
+        await asyncio.sleep(0.05)
+    assert len(taken) == 1
+    await taken[0].release()
+    assert await bucket.info("leases/work") is None
+
+
+# A fleet
+
+
+class Worker:
+    """One engine process."""
+
+    def __init__(self, arguments: list[str], environment: dict[str, str]) -> None:
+        command = [sys.executable, str(Path(__file__).with_name("store_worker.py")), *arguments]
+        self.process = subprocess.Popen(
+            command, env=os.environ | environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    def wait_for_fetch(self) -> None:
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline().strip() == "FETCHING"
+
+    def finish(self) -> str:
+        out, err = self.process.communicate(timeout=100)
+        assert self.process.returncode == 0, err
+        return out.split()[-1]
+
+
+def test_eight_engines_fetch_a_file_from_the_origin_once(hub, place, tmp_path: Path) -> None:
+    made = hub.add_direct("fleet.safetensors", size_bytes=16 << 20)
+    store_url, environment = place
+    workers = [
+        Worker([store_url, made["url"], made["sha256"], str(tmp_path / f"part-{n}"), "1", "60", "0.5"], environment)
+        for n in range(8)
+    ]
+    served = sorted(worker.finish() for worker in workers)
+    assert served == ["origin"] + ["store"] * 7
+    assert hub.bytes_sent("direct/fleet.safetensors") / (16 << 20) == 1.0
+    assert {(tmp_path / f"part-{n}").stat().st_size for n in range(8)} == {16 << 20}
+
+
+def test_when_the_fetching_engine_is_killed_another_takes_over(hub, s3, tmp_path: Path) -> None:
+    made = hub.add_direct("fleet.safetensors", size_bytes=4 << 20)
+    store_url, environment = empty_bucket(s3)
+    tail = ["0.2", "2"]
+    doomed = Worker([store_url, made["url"], made["sha256"], str(tmp_path / "doomed"), *tail, "hang"], environment)
+    doomed.wait_for_fetch()
+    heirs = [
+        Worker([store_url, made["url"], made["sha256"], str(tmp_path / f"heir-{n}"), *tail, "0"], environment)
+        for n in range(3)
+    ]
+    doomed.process.send_signal(signal.SIGKILL)
+    doomed.process.communicate()
+    assert sorted(worker.finish() for worker in heirs) == ["origin", "store", "store"]
