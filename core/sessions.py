@@ -88,6 +88,10 @@ class SessionRegistry:
             return self.last.layout if self.last is not None else FolderLayout()
         return _union(told)
 
+    def layout_for(self, session: Session | None) -> FolderLayout:
+        """Return a caller's own layout, else what `layout` says."""
+        return session.layout if session is not None and session.layout.folders else self.layout()
+
     def node_inputs(self) -> dict[str, dict[str, str]]:
         """Return what the attached sessions learnt of their nodes, else what the last one had."""
         merged: dict[str, dict[str, str]] = {}

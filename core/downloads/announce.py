@@ -10,26 +10,22 @@ from .view import download_json
 
 
 class Announcer:
-    """Collects changed downloads and publishes them together.
-
-    A change of state goes out at once when the last event is long enough ago; progress waits for the next one.
-    """
+    """Collects changed downloads and publishes them together: the first at once, the rest when the interval is over."""
 
     def __init__(self, publish: Callable[[list[dict[str, object]]], None], interval_seconds: float) -> None:
         self._publish = publish
         self._interval_seconds = interval_seconds
         self._changed: dict[str, Download] = {}
-        self._last = 0.0
+        self._last: float | None = None
         self._timer: asyncio.TimerHandle | None = None
 
-    def changed(self, download: Download, *, important: bool = False) -> None:
+    def changed(self, download: Download) -> None:
         """Note a change."""
         self._changed[download.id] = download
         if self._timer is None:
             loop = asyncio.get_running_loop()
-            due = self._last + self._interval_seconds
-            delay = max(0.0, due - loop.time()) if important else max(self._interval_seconds, due - loop.time())
-            self._timer = loop.call_later(delay, self.flush)
+            due = loop.time() if self._last is None else self._last + self._interval_seconds
+            self._timer = loop.call_at(due, self.flush)
 
     def flush(self) -> None:
         """Publish what has changed."""

@@ -1,4 +1,4 @@
-"""The queue: takes requests, runs as many as it may, keeps and announces every change.
+"""The queue: takes requests, runs as many as it may, and lets those go on that have waited.
 
 All of it happens on the engine's loop; bytes move on the transfer engine's own thread.
 """
@@ -9,24 +9,26 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
-from ..errors import ConflictError, NotFoundHereError, StowError
-from ..records.download import MOVES, Download, DownloadRequest, DownloadState, ErrorInfo, WaitingFor
+from ..errors import ConflictError, StowError
+from ..records.download import Download, DownloadRequest, DownloadState, ErrorInfo, WaitingFor
 from ..records.session import Session
 from ..transfer.job import TransferProgress
-from .announce import Announcer
-from .outcome import after_error
-from .schedule import expired_history, in_order, is_busy, next_runnable, position_at
-from .store import DownloadStore
-from .waiting import Causes, may_go_on
-from .worker import Worker
+from .ledger import Ledger
+from .outcome import RetryLimits, after_error
+from .placement import Places
+from .schedule import is_busy, next_runnable, reorder
+from .waiting import Waits
+from .worker import DestinationBusyError, Worker
 
 _log = logging.getLogger("comfystow.downloads")
 
 _S = DownloadState
+#: More than anybody has models; a caller in a loop must not fill disk and memory.
+_MOST_UNFINISHED = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,340 +37,329 @@ class QueueLimits:
 
     parallel_downloads: int = 3
     pause_while_generating: bool = False
-    tick_seconds: float = 1.0
-    keep_finished: int = 500
+    waiting_check_seconds: float = 2.0
+    retry: RetryLimits = field(default_factory=RetryLimits)
 
 
 class DownloadManager:
-    """The one queue of an engine. `check` refuses a request that could never work, before it is taken."""
+    """The one queue of an engine.
+
+    `check` refuses a request that could never work and returns its canonical source; `limits` may be changed at any
+    time, and counts from the next decision on.
+    """
 
     def __init__(
         self,
         *,
-        store: DownloadStore,
+        ledger: Ledger,
         worker: Worker,
-        causes: Causes,
-        limits: Callable[[], QueueLimits],
-        announcer: Announcer,
-        check: Callable[[DownloadRequest, Session | None], Any],
-        discard: Callable[[Download], None],
+        waits: Waits,
+        places: Places,
+        limits: QueueLimits,
+        check: Callable[[DownloadRequest, Session | None], Awaitable[str]],
+        generating: Callable[[], bool],
     ) -> None:
-        self._store = store
+        self.limits = limits
+        self._ledger = ledger
         self._worker = worker
-        self._causes = causes
-        self._limits = limits
-        self._announcer = announcer
+        self._waits = waits
+        self._places = places
         self._check = check
-        self._discard = discard
-        self._downloads: dict[str, Download] = {}
+        self._generating = generating
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._wanted: dict[str, DownloadState] = {}  # what a running one was told to become
-        self._marks: dict[str, object] = {}  # how the cause looked when a download began to wait
-        self._ticker: asyncio.Task[None] | None = None
-        self._changed = asyncio.Condition()
+        self._told: dict[str, DownloadState] = {}  # what a running one was told to become
+        self._news = asyncio.Event()
+        self._watcher: asyncio.Task[None] | None = None
         self._closed = False
 
     # Life
 
     def open(self) -> None:
-        """Read the queue; what was under way when the last engine ended is queued again."""
-        for download in self._store.load():
-            again = download.state.active or download.state is _S.WAITING
-            # A wait is judged anew: the token may have come while no engine ran.
-            self._downloads[download.id] = _queued(download) if again else download
-        self._ticker = asyncio.create_task(self._tick_forever(), name="downloads-tick")
+        """Read the queue and go on with it."""
+        self._ledger.open()
+        self._watcher = asyncio.create_task(self._watch(), name="downloads-watch")
         self._start_next()
 
     async def close(self) -> None:
-        """Stop all that runs; it is queued for the next engine, and no byte is lost."""
+        """Stop all that runs. The rows still say what each did, so the next engine goes on with them."""
         self._closed = True
-        if self._ticker is not None:
-            self._ticker.cancel()
-        for identity in list(self._tasks):
-            self._wanted.setdefault(identity, _S.QUEUED)
-            self._tasks[identity].cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
-        self._announcer.flush()
-        self._store.close()
+        if self._watcher is not None:
+            self._watcher.cancel()
+        for task in self._tasks.values():
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(list(self._tasks.values()))
+        self._ledger.close()
+
+    def look_again(self) -> None:
+        """Judge at once what waits: a session came or went, a token was set, a prompt ended, limits changed."""
+        self._news.set()
 
     # Reading
 
     @property
     def busy(self) -> bool:
         """True while something goes on or would go on by itself."""
-        return is_busy(self._downloads.values())
+        return bool(self._tasks) or is_busy(self._ledger.rows())
 
     def list(self) -> list[Download]:
-        """Return all, in order."""
-        return in_order(self._downloads.values())
+        """Return the queue in its order, then the history, newest first."""
+        return self._ledger.rows()
 
-    def get(self, identity: str) -> Download | None:
+    def get(self, download_id: str) -> Download | None:
         """Return one."""
-        return self._downloads.get(identity)
+        return self._ledger.get(download_id)
 
-    async def wait(self, identity: str) -> Download:
-        """Wait until a download is final. Raises: NotFoundHereError."""
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._need(identity).state.final)
-        return self._need(identity)
+    async def wait(self, download_id: str) -> Download:
+        """Wait until nothing more happens to it by itself: it ended, is paused, or waits for somebody."""
+        return await self._ledger.wait(download_id)
 
     # Requests
 
     async def submit(self, request: DownloadRequest, session: Session | None = None) -> Download:
-        """Take a request; the same file again gives the same download, started again where it had ended.
+        """Take a request; the same file again gives the same download, which goes on where it had stopped.
 
         Raises: StowError: it could never work.
         """
-        await self._check(request, session)
-        known = self._same(request)
-        if known is not None and not (known.state.final and self._must_run_again(known)):
-            return known
+        source = await self._check(request, session)
         session_id = session.server_id if session is not None else None
+        known = self._same_as(request, source)
         if known is not None:
-            return self._enqueue(replace(known, request=request, session_id=session_id))
-        last = max((item.position for item in self._downloads.values()), default=0.0)
+            if _is_under_way(known) or await _is_done(known):
+                return known
+            return self._queue_again(replace(known, request=request, session_id=session_id))
+        if len(self._ledger.unfinished()) >= _MOST_UNFINISHED:
+            raise ConflictError("the queue is full", hint="wait, or cancel some downloads")
         download = Download(
             id=uuid.uuid4().hex[:12],
-            request=request,
+            request=replace(request, source=source),
             state=_S.QUEUED,
-            source=self._worker.resolver.parse(request.source).__str__(),
+            source=source,
             session_id=session_id,
             folder_name=request.folder_name,
             filename=request.filename,
-            position=last + 1.0,
+            position=self._ledger.last_position() + 1.0,
             created_at=time.time(),
         )
-        self._keep([download])
+        self._ledger.add(download)
         self._start_next()
-        return self._need(download.id)
+        return self._ledger.need(download.id)
 
-    def _same(self, request: DownloadRequest) -> Download | None:
-        source = str(self._worker.resolver.parse(request.source))
-        key = (source, request.folder_name, request.subfolder, request.filename)
-        return next((item for item in self.list() if self._key(item) == key), None)
+    def _same_as(self, request: DownloadRequest, source: str) -> Download | None:
+        wanted = _key(replace(request, source=source))
+        return next((row for row in self._ledger.rows() if _key(row.request) == wanted), None)
 
-    def _key(self, download: Download) -> tuple[str, str | None, str | None, str | None]:
-        request = download.request
-        source = str(self._worker.resolver.parse(request.source))
-        return source, request.folder_name, request.subfolder, request.filename
+    async def pause(self, download_id: str) -> Download:
+        """Stop and keep the part. Raises: NotFoundHereError, ConflictError."""
+        return await self._stop(download_id, _S.PAUSED)
 
-    def _must_run_again(self, download: Download) -> bool:
-        return download.state is not _S.COMPLETED or not self._causes.file_is_there(download)
-
-    async def pause(self, identity: str) -> Download:
-        """Stop and keep the part."""
-        return await self._stop(identity, _S.PAUSED)
-
-    async def cancel(self, identity: str) -> Download:
-        """Stop and remove the part."""
-        download = await self._stop(identity, _S.CANCELLED)
-        if download.state is _S.CANCELLED:
-            await asyncio.to_thread(self._discard, download)
+    async def cancel(self, download_id: str) -> Download:
+        """Stop and remove the part. Raises: NotFoundHereError, ConflictError."""
+        download = await self._stop(download_id, _S.CANCELLED)
+        shared = any(other.dest_path == download.dest_path for other in self._ledger.unfinished())
+        if download.state is _S.CANCELLED and not shared:
+            await self._places.discard(download)
         return download
 
-    async def resume(self, identity: str) -> Download:
-        """Let a paused or waiting one go on."""
-        download = self._need(identity)
-        if download.state in {_S.PAUSED, _S.WAITING}:
-            return self._enqueue(download)
+    async def resume(self, download_id: str) -> Download:
+        """Let a paused or waiting one go on. Raises: NotFoundHereError, ConflictError."""
+        download = self._ledger.need(download_id)
         if download.state.final:
-            raise ConflictError(f"a {download.state.value} download cannot be resumed", hint="retry it")
-        return download
+            raise ConflictError(f"`{_name(download)}` is {download.state.value}", hint="retry it instead")
+        return download if _is_under_way(download) else self._queue_again(download)
 
-    async def retry(self, identity: str) -> Download:
-        """Start a finished one again."""
-        download = self._need(identity)
-        if download.state.final or download.state in {_S.PAUSED, _S.WAITING}:
-            return self._enqueue(download)
-        return download
+    async def retry(self, download_id: str) -> Download:
+        """Start one again that failed or was cancelled, or try a waiting one now. Raises: NotFoundHereError."""
+        download = self._ledger.need(download_id)
+        return download if _is_under_way(download) or await _is_done(download) else self._queue_again(download)
 
     async def pause_all(self) -> None:
         """Pause everything that is not finished."""
-        await asyncio.gather(*(self.pause(item.id) for item in self.list() if not item.state.final))
+        await asyncio.gather(*(self.pause(row.id) for row in self._ledger.unfinished()))
 
     async def resume_all(self) -> None:
         """Resume everything that is paused."""
-        for item in self.list():
-            if item.state is _S.PAUSED:
-                self._enqueue(item)
+        self._queue_all(_S.PAUSED)
 
     async def retry_failed(self) -> None:
         """Start everything again that failed."""
-        for item in self.list():
-            if item.state is _S.FAILED:
-                self._enqueue(item)
+        self._queue_all(_S.FAILED)
 
-    async def move(self, identity: str, position: int) -> Download:
-        """Put a download at an index of the queue; 0 is first."""
-        download = self._need(identity)
-        others = [item for item in self.list() if item.id != identity and not item.state.final]
-        self._keep([replace(download, position=position_at(others, position))])
+    async def move(self, download_id: str, position: int) -> Download:
+        """Put a download at an index of the queue; 0 is first. Raises: NotFoundHereError, ConflictError."""
+        download = self._ledger.need(download_id)
+        if download.state.final:
+            raise ConflictError(f"`{_name(download)}` is {download.state.value} and has no place in the queue")
+        moved = reorder(self._ledger.rows(), download_id, position)
+        self._ledger.keep([replace(self._ledger.need(row_id), position=place) for row_id, place in moved.items()])
+        return self._ledger.need(download_id)
+
+    def _queue_all(self, state: DownloadState) -> None:
+        for row in self._ledger.rows():
+            if row.state is state:
+                self._queue_again(row)
+
+    def _queue_again(self, download: Download, *, attempts: int = 0) -> Download:
+        self._waits.end(download.id)
+        self._ledger.queue_again(download, attempts=attempts)
         self._start_next()
-        return self._need(identity)
+        return self._ledger.need(download.id)
 
-    # Inside
+    # Running
 
-    def _need(self, identity: str) -> Download:
-        download = self._downloads.get(identity)
-        if download is None:
-            raise NotFoundHereError(f"there is no download `{identity[:60]}`")
-        return download
-
-    def _enqueue(self, download: Download) -> Download:
-        self._keep([_queued(download)])
-        self._start_next()
-        return self._need(download.id)
-
-    async def _stop(self, identity: str, state: DownloadState) -> Download:
-        download = self._need(identity)
-        if download.state is state or (download.state.final and state is _S.PAUSED) or download.state is _S.COMPLETED:
-            return download
-        task = self._tasks.get(identity)
-        if task is None:
-            return self._change(identity, state)
-        self._wanted[identity] = state
-        task.cancel()
-        await asyncio.wait([task])
-        return self._need(identity)
+    @property
+    def _held(self) -> bool:
+        return self.limits.pause_while_generating and self._generating()
 
     def _start_next(self) -> None:
         if self._closed:
             return
-        limits = self._limits()
-        hold = limits.pause_while_generating and self._causes.generating() is True
-        for download in next_runnable(self._downloads.values(), at_once=limits.parallel_downloads, hold=hold):
-            if download.id in self._tasks:
-                continue  # its last run is just ending
-            self._change(download.id, _S.RESOLVING, started_at=download.started_at or time.time())
-            self._tasks[download.id] = asyncio.create_task(self._run(download.id), name=f"download-{download.id}")
+        # One whose last run is just ending starts with the next call, at that run's end.
+        rows = [row for row in self._ledger.rows() if row.state is not _S.QUEUED or row.id not in self._tasks]
+        for row in next_runnable(rows, at_once=self.limits.parallel_downloads, hold=self._held):
+            self._ledger.change(row.id, _S.RESOLVING, started_at=row.started_at or time.time())
+            self._tasks[row.id] = asyncio.create_task(self._run(row.id), name=f"download-{row.id}")
 
-    async def _run(self, identity: str) -> None:
+    async def _run(self, download_id: str) -> None:
+        """A worker's top level: whatever happens, the download ends in a state and the next one begins."""
+
         def report(state: DownloadState, **changes: object) -> Download:
-            return self._change(identity, state, **changes)
+            return self._ledger.change(download_id, state, **changes)
 
         try:
-            await self._worker.run(self._need(identity), report, lambda progress: self._progress(identity, progress))
+            row = self._ledger.need(download_id)
+            await self._worker.run(row, report, lambda progress: self._progress(download_id, progress))
         except asyncio.CancelledError:
-            self._change(identity, self._wanted.get(identity, _S.QUEUED), rate_bytes_per_second=None, connections=None)
+            self._stopped(download_id)
+        except DestinationBusyError:
+            report(_S.QUEUED, note="another download brings this file")
         except StowError as err:
-            self._failed(identity, err)
-        except Exception:  # a worker's top level: the queue outlives every defect
-            _log.exception("download %s broke", identity)
-            self._failed(identity, StowError("something unexpected happened", hint="the engine's log says what"))
+            self._failed(download_id, err)
+        except Exception:
+            _log.exception("download %s broke", download_id)
+            self._failed(download_id, StowError("something unexpected happened", hint="the engine's log says what"))
         finally:
-            self._wanted.pop(identity, None)
-            self._tasks.pop(identity, None)
+            del self._tasks[download_id]
+            self._told.pop(download_id, None)
             self._start_next()
 
-    def _failed(self, identity: str, err: StowError) -> None:
-        state, waiting_for = after_error(err)
-        wanted = self._wanted.get(identity)
-        if wanted is not None:  # it was told to stop, and broke on the way
-            state, waiting_for = wanted, None
-        download = self._need(identity)
-        _log.info("download %s (%s): %s", identity, download.source, err.message)
-        if waiting_for is not None:
-            self._marks[identity] = self._causes.mark(download, waiting_for)
-        self._change(
-            identity,
-            state,
-            error=ErrorInfo.of(err),
-            waiting_for=waiting_for,
-            attempts=download.attempts + 1,
-            rate_bytes_per_second=None,
-            connections=None,
-        )
+    async def _stop(self, download_id: str, state: DownloadState) -> Download:
+        """Bring one to rest; a file that comes to its place meanwhile stays there."""
+        download = self._ledger.need(download_id)
+        task = self._tasks.get(download_id)
+        if task is not None:
+            self._told[download_id] = state
+            task.cancel()
+            await asyncio.wait([task])
+            download = self._ledger.need(download_id)
+        if download.state is state or download.state is _S.COMPLETED:
+            return download
+        self._waits.end(download_id)
+        return self._ledger.change(download_id, state)
 
-    def _progress(self, identity: str, progress: TransferProgress) -> None:
-        """Take a transfer's progress: persisted only with the next change of state, the part has its own journal."""
-        download = self._downloads.get(identity)
-        if download is None or identity in self._wanted or not download.state.active:
+    def _stopped(self, download_id: str) -> None:
+        state = self._told.get(download_id)
+        if state is None:  # the engine closes: the row says what it did, and the next engine takes it up
+            self._ledger.keep([self._ledger.need(download_id)])
+        elif state is _S.WAITING:
+            self._begin_wait(download_id, WaitingFor.GENERATION)
+        else:
+            self._ledger.change(download_id, state)
+
+    def _failed(self, download_id: str, error: StowError) -> None:
+        if download_id in self._told:  # it broke while it was being stopped
+            self._stopped(download_id)
             return
-        if progress.phase is not download.state:
-            download = self._change(identity, progress.phase)
-        self._downloads[identity] = replace(
-            download,
-            bytes_done=progress.bytes_done,
-            bytes_total=progress.bytes_total if progress.bytes_total is not None else download.bytes_total,
-            rate_bytes_per_second=progress.rate_bytes_per_second,
-            connections=progress.connections,
-            note=progress.note,
-        )
-        self._announcer.changed(self._downloads[identity])
+        row = self._ledger.need(download_id)
+        fetching = row.state is not _S.RESOLVING
+        outcome = after_error(error, attempts=row.attempts, fetching=fetching, limits=self.limits.retry)
+        _log.info("%s: %s -> %s", _name(row), error.message, outcome.waiting_for or outcome.state.value)
+        info = ErrorInfo.of(error)
+        if outcome.waiting_for is None:
+            self._ledger.change(download_id, outcome.state, error=info, note=None)
+        else:
+            self._begin_wait(
+                download_id,
+                outcome.waiting_for,
+                outcome.delay_seconds,
+                error=info,
+                note=None,
+                attempts=row.attempts + (outcome.waiting_for is WaitingFor.HOST),
+            )
 
-    def _change(self, identity: str, state: DownloadState, **changes: object) -> Download:
-        """Move to a state, persist, announce. A move that the table does not know is a defect."""
-        download = self._need(identity)
-        if state is not download.state and state not in MOVES[download.state]:
-            raise ConflictError(f"a {download.state.value} download cannot become {state.value}")
-        if state is not _S.WAITING:
-            changes.setdefault("waiting_for", None)
-        if state.final:
-            changes["finished_at"] = time.time()
-        changed = replace(download, state=state, **changes)  # type: ignore[arg-type]
-        self._keep([changed])
-        return changed
+    def _begin_wait(
+        self, download_id: str, cause: WaitingFor, delay_seconds: float | None = None, **changes: object
+    ) -> None:
+        row = self._ledger.change(download_id, _S.WAITING, waiting_for=cause, **changes)
+        self._waits.begin(row, delay_seconds)
 
-    def _keep(self, downloads: Iterable[Download]) -> None:
-        """Persist, then announce: what anybody has seen is on disk."""
-        kept = list(downloads)
-        self._store.save(kept)
-        for download in kept:
-            before = self._downloads.get(download.id)
-            self._downloads[download.id] = download
-            self._announcer.changed(download, important=before is None or before.state is not download.state)
-        self._forget_old()
-        if any(download.state.final for download in kept):
-            asyncio.ensure_future(self._notify())  # noqa: RUF006 - it ends at once
-
-    async def _notify(self) -> None:
-        async with self._changed:
-            self._changed.notify_all()
-
-    def _forget_old(self) -> None:
-        old = expired_history(self._downloads.values(), self._limits().keep_finished)
-        if old:
-            self._store.remove(old)
-            for identity in old:
-                del self._downloads[identity]
+    def _progress(self, download_id: str, progress: TransferProgress) -> None:
+        row = self._ledger.need(download_id)
+        if download_id not in self._tasks or not row.state.active:
+            return  # told by the last run, after its end
+        total = progress.bytes_total if progress.bytes_total is not None else row.bytes_total
+        numbers = {
+            "bytes_done": progress.bytes_done,
+            "bytes_total": total,
+            "rate_bytes_per_second": progress.rate_bytes_per_second,
+            "connections": progress.connections,
+            "note": progress.note,
+            "attempts": 0 if progress.bytes_done > row.bytes_done else row.attempts,
+        }
+        if progress.phase is row.state:
+            self._ledger.note_progress(download_id, **numbers)
+        else:
+            self._ledger.change(download_id, progress.phase, **numbers)
 
     # Waiting
 
-    async def _tick_forever(self) -> None:
+    async def _watch(self) -> None:
+        """A worker's top level: look at what waits now and then, and at once when there is news."""
         while True:
-            await asyncio.sleep(self._limits().tick_seconds)
             try:
-                await self._tick()
-            except Exception:  # a worker's top level
-                _log.exception("the queue's clock stumbled")
+                async with asyncio.timeout(self.limits.waiting_check_seconds):
+                    await self._news.wait()
+            except TimeoutError:
+                pass
+            self._news.clear()
+            try:
+                await self._look()
+            except Exception:
+                _log.exception("the look at what waits failed")
 
-    async def _tick(self) -> None:
-        """Let those go on whose cause has gone, and hold those that generation displaces."""
-        if self._limits().pause_while_generating and self._causes.generating() is True:
-            for identity in list(self._tasks):
-                await self._hold(identity)
-        for download in self.list():
-            if download.state is _S.WAITING:
-                mark = self._marks.get(download.id)
-                if await asyncio.to_thread(may_go_on, download, mark, self._causes):
-                    self._marks.pop(download.id, None)
-                    self._enqueue(self._need(download.id))
+    async def _look(self) -> None:
+        """Let those go on whose cause has gone, and hold those that a generation displaces."""
+        if self._held:
+            await asyncio.gather(*(self._stop(download_id, _S.WAITING) for download_id in list(self._tasks)))
+        for row in self._ledger.unfinished():
+            if row.state is not _S.WAITING:
+                continue
+            over = await self._waits.is_over(row, self._ledger.active(besides=row.id))
+            now = self._ledger.need(row.id)
+            if over and now.state is _S.WAITING:
+                self._queue_again(now, attempts=now.attempts)
         self._start_next()
 
-    async def _hold(self, identity: str) -> None:
-        await self._stop(identity, _S.WAITING)
-        if self._need(identity).state is _S.WAITING:
-            self._change(identity, _S.WAITING, waiting_for=WaitingFor.GENERATION)
+
+def _key(request: DownloadRequest) -> tuple[str | None, ...]:
+    """Return what is equal for two requests of one file at one place."""
+    return request.source, request.folder_name, request.subfolder, request.filename
 
 
-def _queued(download: Download) -> Download:
-    return replace(
-        download,
-        state=_S.QUEUED,
-        waiting_for=None,
-        error=None,
-        note=None,
-        rate_bytes_per_second=None,
-        connections=None,
-        finished_at=None,
-    )
+def _name(download: Download) -> str:
+    return download.filename or download.source
+
+
+def _is_under_way(download: Download) -> bool:
+    return download.state.active or download.state is _S.QUEUED
+
+
+async def _is_done(download: Download) -> bool:
+    """Tell whether a completed one's file is still in its place."""
+    if download.state is not _S.COMPLETED or download.dest_path is None:
+        return False
+    try:
+        stat = await asyncio.to_thread(Path(download.dest_path).stat)
+    except OSError:
+        return False
+    return stat.st_size == download.bytes_total

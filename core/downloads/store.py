@@ -19,10 +19,8 @@ _log = logging.getLogger("comfystow.downloads")
 _STEPS = (
     """CREATE TABLE downloads (
         id TEXT PRIMARY KEY,
-        key TEXT NOT NULL UNIQUE,
         state TEXT NOT NULL,
         digest TEXT,
-        finished_at REAL,
         record TEXT NOT NULL
     )""",
     "CREATE INDEX downloads_by_digest ON downloads (digest)",
@@ -34,8 +32,8 @@ class DownloadStore:
 
     def __init__(self, state_dir: Path, *, network: bool | None = None) -> None:
         self.path = database_path(state_dir, network=network)
-        wal = self.path.parent == state_dir
-        self._connection = open_database(self.path, wal=wal)
+        self._wal = self.path.parent == state_dir
+        self._connection = open_database(self.path, wal=self._wal)
         try:
             migrate(self._connection, "downloads", _STEPS)
         except BaseException:
@@ -46,39 +44,34 @@ class DownloadStore:
         """Close the file."""
         self._connection.close()
 
-    def load(self) -> dict[str, tuple[str, Download]]:
-        """Return all rows as id -> (key, Download); a row that cannot be read is left where it is, and told."""
-        rows: dict[str, tuple[str, Download]] = {}
-        for download_id, key, record in self._connection.execute("SELECT id, key, record FROM downloads"):
+    def load(self) -> list[Download]:
+        """Return all rows; one that cannot be read is left where it is, and told."""
+        rows = []
+        for download_id, record in self._connection.execute("SELECT id, record FROM downloads"):
             try:
-                rows[download_id] = (key, from_json(Download, json.loads(record), strict=False))
+                rows.append(from_json(Download, json.loads(record), strict=False))
             except (ValueError, UsageError) as err:
-                _log.error("download %s cannot be read back: %s", download_id, err)  # noqa: TRY400 - it says all
+                _log.error("download %s cannot be read back: %s", download_id, err)
         return rows
 
-    def save(self, key: str, download: Download, *, durable: bool = False) -> None:
-        """Write one row. Raises: StorageError."""
-        self.save_all([(key, download)], durable=durable)
-
-    def save_all(self, rows: Iterable[tuple[str, Download]], *, durable: bool = False) -> None:
-        """Write several rows, all or none. Raises: StorageError."""
+    def save(self, downloads: Iterable[Download], *, durable: bool = False) -> None:
+        """Write rows, all or none. Raises: StorageError."""
         values = [
             (
-                row.id,
-                key,
-                row.state.value,
-                str(row.digest) if row.digest is not None else None,
-                row.finished_at,
-                json.dumps(to_json(row)),
+                download.id,
+                download.state.value,
+                str(download.digest) if download.digest is not None else None,
+                json.dumps(to_json(download)),
             )
-            for key, row in rows
+            for download in downloads
         ]
         try:
             # A committed WAL frame is in the page cache and outlives the process; FULL also waits for the disk.
-            self._connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+            # Without WAL only FULL keeps the file whole (sqlite.org/pragma.html#pragma_synchronous).
+            self._connection.execute(f"PRAGMA synchronous={'FULL' if durable or not self._wal else 'NORMAL'}")
             self._connection.execute("BEGIN IMMEDIATE")
             try:
-                self._connection.executemany("INSERT OR REPLACE INTO downloads VALUES (?, ?, ?, ?, ?, ?)", values)
+                self._connection.executemany("INSERT OR REPLACE INTO downloads VALUES (?, ?, ?, ?)", values)
             except BaseException:
                 self._connection.execute("ROLLBACK")
                 raise
@@ -88,16 +81,17 @@ class DownloadStore:
                 f"the queue cannot be written: {err}", hint=f"is the volume of `{self.path.parent}` full or read-only?"
             ) from err
 
-    def forget(self, download_ids: Iterable[str]) -> None:
-        """Remove rows from the history."""
-        with_ids = [(download_id,) for download_id in download_ids]
+    def remove(self, download_ids: Iterable[str]) -> None:
+        """Forget rows. Raises: StorageError."""
         try:
-            self._connection.executemany("DELETE FROM downloads WHERE id = ?", with_ids)
+            self._connection.executemany(
+                "DELETE FROM downloads WHERE id = ?", [(download_id,) for download_id in download_ids]
+            )
         except sqlite3.Error as err:
             raise StorageError(f"the history cannot be shortened: {err}") from err
 
-    def with_digest(self, digest: Digest) -> list[Download]:
-        """Return the completed downloads of a content."""
+    def completed_with(self, digest: Digest) -> list[Download]:
+        """Return the completed downloads of a content, to be linked instead of fetched again."""
         rows = self._connection.execute(
             "SELECT record FROM downloads WHERE digest = ? AND state = 'completed'", (str(digest),)
         )

@@ -1,63 +1,93 @@
-"""What waiting downloads wait for, and whether it has gone."""
+"""What waiting downloads wait for, and whether it has gone. Nothing of it is kept: a new engine judges anew."""
 
 from __future__ import annotations
 
 import time
-from typing import Protocol
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
+from ..errors import StowError
+from ..net.credentials import Credentials
 from ..records.download import Download, WaitingFor
-
-#: Between two looks at the source for a licence that may have been accepted: nobody tells us, and hubs count requests.
-LICENCE_SECONDS = 30.0
-LOCK_SECONDS = 5.0
-
-
-class Causes(Protocol):
-    """The world outside the queue, as far as downloads wait for it."""
-
-    def generating(self) -> bool | None:
-        """Tell whether any ComfyUI runs a prompt; None where none tells."""
-
-    def free_bytes(self, download: Download) -> int | None:
-        """Return the space that downloads may take on the volume of the destination, None where that cannot be told."""
-
-    def token_mark(self, download: Download) -> object:
-        """Return something that changes when the token for the download's source does."""
-
-    def file_is_there(self, download: Download) -> bool:
-        """Tell whether the finished file is still in its place."""
-
-    def mark(self, download: Download, waiting_for: WaitingFor) -> object:
-        """Return how the cause looks now, to be compared later."""
+from ..records.session import Session
+from .network import Networks
+from .placement import Places
 
 
-def may_go_on(download: Download, mark: object, causes: Causes) -> bool:
-    """Decide whether a waiting download should try again; called in a thread, for it looks at disks."""
-    match download.waiting_for:
-        case WaitingFor.GENERATION:
-            return not causes.generating()
-        case WaitingFor.TOKEN:
-            return causes.token_mark(download) != _token_of(mark)
-        case WaitingFor.LICENCE:
-            return causes.token_mark(download) != _token_of(mark) or _older(mark, LICENCE_SECONDS)
-        case WaitingFor.HOST:
-            return _older(mark, LOCK_SECONDS)
-        case WaitingFor.SPACE:
-            free = causes.free_bytes(download)
-            needed = (download.bytes_total or 0) - download.bytes_done
-            return free is not None and free >= max(needed, 1)
-        case None:
+@dataclass(slots=True)
+class _Wait:
+    """How the cause looked when the wait began. `tokens` are headers; they stay in memory."""
+
+    tokens: tuple[str, ...]
+    until: float
+
+
+class Waits:
+    """Knows, for each download that waits, whether it may go on."""
+
+    def __init__(
+        self,
+        *,
+        networks: Networks,
+        places: Places,
+        session_of: Callable[[Download], Session | None],
+        generating: Callable[[], bool],
+        licence_seconds: float,
+    ) -> None:
+        self._networks = networks
+        self._places = places
+        self._session_of = session_of
+        self._generating = generating
+        self._licence_seconds = licence_seconds
+        self._waits: dict[str, _Wait] = {}
+
+    def begin(self, download: Download, delay_seconds: float | None = None) -> None:
+        """Note the start of a wait."""
+        licence = download.waiting_for is WaitingFor.LICENCE
+        delay = self._licence_seconds if licence else delay_seconds or 0.0
+        self._waits[download.id] = _Wait(tokens=self._tokens(download), until=time.monotonic() + delay)
+
+    def end(self, download_id: str) -> None:
+        """Forget a wait."""
+        self._waits.pop(download_id, None)
+
+    async def is_over(self, download: Download, others: Iterable[Download]) -> bool:
+        """Tell whether the cause has gone."""
+        wait = self._waits.get(download.id)
+        if wait is None:  # begun by an engine before us
             return True
+        match download.waiting_for:
+            case WaitingFor.GENERATION:
+                return not self._generating()
+            case WaitingFor.SPACE:
+                return await self._places.fits(download, others)
+            case WaitingFor.TOKEN:
+                return self._tokens(download) != wait.tokens
+            case WaitingFor.LICENCE:
+                return self._tokens(download) != wait.tokens or await self._licence_accepted(download, wait)
+            case WaitingFor.HOST:
+                return time.monotonic() >= wait.until
+            case None:
+                return True
 
+    async def _licence_accepted(self, download: Download, wait: _Wait) -> bool:
+        """Ask the source, now and then: nobody tells us when somebody accepts a licence on its page."""
+        if time.monotonic() < wait.until:
+            return False
+        wait.until = time.monotonic() + self._licence_seconds
+        session = self._session_of(download)
+        network, credentials = self._networks.of(session), self._networks.credentials(session)
+        try:
+            file = await network.sources.resolve(network.sources.parse(download.request.source), credentials)
+            await network.client.locate(file.url, credentials=credentials)
+        except StowError:
+            return False
+        return True
 
-def mark_of(token: object) -> tuple[float, object]:
-    """Return a mark: when, and how the token looked."""
-    return time.monotonic(), token
-
-
-def _token_of(mark: object) -> object:
-    return mark[1] if isinstance(mark, tuple) else None
-
-
-def _older(mark: object, seconds: float) -> bool:
-    return not isinstance(mark, tuple) or time.monotonic() - float(mark[0]) > seconds
+    def _tokens(self, download: Download) -> tuple[str, ...]:
+        """Return what would be sent to the places that a download may ask."""
+        session = self._session_of(download)
+        credentials: Credentials = self._networks.credentials(session)
+        settings = self._networks.settings_of(session)
+        urls = (settings.hf_endpoint, settings.civitai_endpoint, download.url or download.source)
+        return tuple(credentials.headers_for(url).get("Authorization", "") for url in urls)

@@ -42,7 +42,7 @@ _STOPS = frozenset({_S.PAUSED, _S.CANCELLED, _S.FAILED, _S.WAITING, _S.QUEUED}) 
 MOVES: dict[DownloadState, frozenset[DownloadState]] = {
     _S.QUEUED: frozenset({_S.RESOLVING, _S.PAUSED, _S.CANCELLED, _S.WAITING}),
     _S.RESOLVING: frozenset({_S.RUNNING, _S.PLACING, _S.COMPLETED}) | _STOPS,
-    _S.RUNNING: frozenset({_S.VERIFYING, _S.RESOLVING}) | _STOPS,
+    _S.RUNNING: frozenset({_S.VERIFYING, _S.PLACING, _S.RESOLVING}) | _STOPS,  # PLACING: proven with its last byte
     _S.VERIFYING: frozenset({_S.PLACING, _S.RUNNING, _S.RESOLVING}) | _STOPS,
     _S.PLACING: frozenset({_S.COMPLETED}) | _STOPS,
     _S.WAITING: frozenset({_S.QUEUED, _S.PAUSED, _S.CANCELLED, _S.FAILED}),

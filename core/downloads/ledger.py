@@ -1,0 +1,140 @@
+"""The rows of the queue in memory, on disk and announced, in that order of trust: disk first, then everybody else."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+
+from ..errors import ConflictError, NotFoundHereError, StorageError
+from ..records.download import MOVES, Download, DownloadState
+from .announce import Announcer
+from .schedule import expired, in_order, is_settled
+from .store import DownloadStore
+
+_log = logging.getLogger("comfystow.downloads")
+
+_S = DownloadState
+_RUN_ONLY = {"rate_bytes_per_second": None, "connections": None}
+_FRESH = {**_RUN_ONLY, "waiting_for": None, "error": None, "note": None, "finished_at": None}
+
+
+class Ledger:
+    """Every change of a download goes through here: persisted, then announced."""
+
+    def __init__(self, store: DownloadStore, announcer: Announcer, history_limit: int) -> None:
+        self._store = store
+        self._announcer = announcer
+        self._history_limit = history_limit
+        self._rows: dict[str, Download] = {}
+        self._unsaved: dict[str, Download] = {}
+        self._settling: dict[str, asyncio.Event] = {}
+
+    def open(self) -> None:
+        """Read the rows; what was under way when the last engine ended is queued again, and so is what waited."""
+        for row in self._store.load():
+            again = row.state.active or row.state is _S.WAITING
+            self._rows[row.id] = replace(row, state=_S.QUEUED, **_FRESH) if again else row  # type: ignore[arg-type]
+
+    def close(self) -> None:
+        """Announce what is left and close the file."""
+        self._announcer.flush()
+        self._store.close()
+
+    def rows(self) -> list[Download]:
+        """Return the queue in its order, then the history, newest first."""
+        return in_order(self._rows.values())
+
+    def unfinished(self) -> list[Download]:
+        """Return the queue in its order."""
+        return [row for row in self.rows() if not row.state.final]
+
+    def active(self, *, besides: str) -> list[Download]:
+        """Return the others that a worker holds."""
+        return [row for row in self._rows.values() if row.state.active and row.id != besides]
+
+    def get(self, download_id: str) -> Download | None:
+        """Return one."""
+        return self._rows.get(download_id)
+
+    def need(self, download_id: str) -> Download:
+        """Return one. Raises: NotFoundHereError."""
+        row = self._rows.get(download_id)
+        if row is None:
+            raise NotFoundHereError(f"there is no download `{download_id[:60]}`", hint="`GET /downloads` lists them")
+        return row
+
+    def last_position(self) -> float:
+        """Return the end of the queue."""
+        return max((row.position for row in self._rows.values()), default=0.0)
+
+    async def wait(self, download_id: str) -> Download:
+        """Wait until nothing more happens to it by itself. Raises: NotFoundHereError."""
+        while not is_settled(row := self.need(download_id)):
+            await self._settling.setdefault(download_id, asyncio.Event()).wait()
+        return row
+
+    def add(self, row: Download) -> None:
+        """Take a new one: who is told that it was taken finds it after a power loss. Raises: StorageError."""
+        self._store.save([row], durable=True)
+        self.keep([row])
+
+    def keep(self, rows: Iterable[Download]) -> None:
+        """Persist, then announce.
+
+        On a full disk the queue goes on in memory, or it could not even say that the disk is full: an older state on
+        disk costs a new look at the file and no more. What could not be written is written with the next change.
+        """
+        kept = list(rows)
+        for row in kept:
+            self._rows[row.id] = row
+            self._unsaved[row.id] = row
+        try:
+            self._store.save(self._unsaved.values())
+            self._unsaved.clear()
+        except StorageError as err:
+            _log.error("%s", err)
+        for row in kept:
+            self._announcer.changed(row)
+            if is_settled(row) and (waiter := self._settling.pop(row.id, None)) is not None:
+                waiter.set()
+        if any(row.state.final for row in kept):
+            self._forget_oldest()
+
+    def change(self, download_id: str, state: DownloadState, **changes: object) -> Download:
+        """Move to a state. Raises: ConflictError: the table has no such move."""
+        row = self.need(download_id)
+        if state is not row.state and state not in MOVES[row.state]:
+            raise ConflictError(f"a download that is {row.state.value} cannot become {state.value}")
+        if not state.active:
+            changes = {**_RUN_ONLY, **changes}
+        if state is not _S.WAITING:
+            changes["waiting_for"] = None
+        if state.active or state is _S.COMPLETED:
+            changes.setdefault("error", None)
+        if state.final:
+            changes["finished_at"] = time.time()
+        changed = replace(row, state=state, **changes)  # type: ignore[arg-type]
+        self.keep([changed])
+        return changed
+
+    def queue_again(self, row: Download, *, attempts: int = 0) -> Download:
+        """Put one back into the queue, as if nothing had happened but its progress."""
+        if _S.QUEUED not in MOVES[row.state]:
+            raise ConflictError(f"a download that is {row.state.value} cannot be queued again")
+        self.keep([replace(row, state=_S.QUEUED, attempts=attempts, **_FRESH)])  # type: ignore[arg-type]
+        return self.need(row.id)
+
+    def note_progress(self, download_id: str, **numbers: object) -> None:
+        """Take numbers that are not worth a write: the part has a journal of its own."""
+        self._rows[download_id] = replace(self._rows[download_id], **numbers)  # type: ignore[arg-type]
+        self._announcer.changed(self._rows[download_id])
+
+    def _forget_oldest(self) -> None:
+        old = expired(self._rows.values(), self._history_limit)
+        if old:
+            self._store.remove(old)
+            for download_id in old:
+                del self._rows[download_id]

@@ -1,0 +1,120 @@
+"""Where a file goes: the folder, the directory that takes new files, and a name that may be used."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path, PurePosixPath
+
+from ..downloads.placement import Placement
+from ..errors import FolderUnknownError, ForbiddenTypeError, UnknownFolderError
+from ..paths import (
+    MODEL_SUFFIXES,
+    NON_MODEL_FOLDERS,
+    PICKLE_SUFFIXES,
+    RelativePath,
+    join_within,
+    safe_relative,
+)
+from ..records.download import DownloadRequest
+from ..records.model import FolderLayout, canonical_folder
+from ..records.source import ResolvedFile
+
+PART_FOLDER = ".comfystow"
+
+
+def check_request(request: DownloadRequest, layout: FolderLayout, *, allow_pickle: bool) -> None:
+    """Refuse what can be refused before the source is asked.
+
+    Raises: UnknownFolderError, InvalidNameError, ForbiddenTypeError.
+    """
+    root = _directory(request.folder_name, layout) if request.folder_name is not None else None
+    relative = safe_relative(request.filename) if request.filename is not None else None
+    if relative is not None:
+        check_suffix(relative.name, allow_pickle=allow_pickle)
+    subfolder = safe_relative(request.subfolder) if request.subfolder else None
+    if root is not None and (subfolder or relative):
+        join_within(root, RelativePath(PurePosixPath(subfolder or "", relative or "x")))
+
+
+def find_placement(
+    request: DownloadRequest, file: ResolvedFile, layout: FolderLayout, *, allow_pickle: bool
+) -> Placement:
+    """Return the place of a resolved file; the folder is what the caller said, else what the source says.
+
+    Raises: FolderUnknownError: nobody says; UnknownFolderError, InvalidNameError, ForbiddenTypeError.
+    """
+    named = request.folder_name or file.folder_hint
+    if named is None:
+        raise FolderUnknownError(
+            f"nothing says in which folder `{file.filename}` belongs",
+            hint=f"choose one of {_listed(layout)}" if layout.folders else "choose one",
+        )
+    folder_name = canonical_folder(named)
+    root = _directory(folder_name, layout)
+    relative = safe_relative(request.filename or file.filename)
+    if request.subfolder:
+        relative = RelativePath(PurePosixPath(safe_relative(request.subfolder), relative))
+    check_suffix(relative.name, allow_pickle=allow_pickle)
+    dest = join_within(root, relative)
+    part_dir = None if layout.folders[folder_name].suffixes - {""} else _part_dir(layout, root, relative)
+    return Placement(folder_name=folder_name, dest=dest, part_dir=part_dir)
+
+
+def check_suffix(name: str, *, allow_pickle: bool) -> None:
+    """Refuse names that are no model's, and formats that run code. Raises: ForbiddenTypeError."""
+    suffix = PurePosixPath(name.lower()).suffix
+    if suffix in MODEL_SUFFIXES or (allow_pickle and suffix in PICKLE_SUFFIXES):
+        return
+    if suffix in PICKLE_SUFFIXES:
+        raise ForbiddenTypeError(
+            f"`{name}` is a {suffix} file: loading one can run any code in it",
+            hint="look for a .safetensors of it; COMFYSTOW_ALLOW_PICKLE=1 accepts such files",
+        )
+    raise ForbiddenTypeError(
+        f"`{name}` is no model file", hint=f"the name of a model ends with {', '.join(sorted(MODEL_SUFFIXES))}"
+    )
+
+
+def _directory(folder_name: str, layout: FolderLayout) -> Path:
+    name = canonical_folder(folder_name)
+    directory = layout.destination(name)
+    if directory is None or not _holds_models(name, directory, layout):
+        known = _listed(layout)
+        raise UnknownFolderError(
+            f"there is no models folder `{folder_name[:60]}`",
+            hint=f"known: {known}" if known else "start ComfyUI once, or give --comfyui DIR or --models-dir DIR",
+        )
+    return directory
+
+
+def _holds_models(name: str, directory: Path, layout: FolderLayout) -> bool:
+    """Refuse folders that never hold models, also under another name that leads there."""
+    if name in NON_MODEL_FOLDERS:
+        return False
+    real = Path(os.path.realpath(directory))
+    forbidden = [
+        Path(os.path.realpath(root))
+        for other in NON_MODEL_FOLDERS & layout.folders.keys()
+        for root in layout.folders[other].directories
+    ]
+    return not any(real.is_relative_to(root) for root in forbidden)
+
+
+def _listed(layout: FolderLayout) -> str:
+    return ", ".join(sorted(layout.folders.keys() - NON_MODEL_FOLDERS))
+
+
+def _part_dir(layout: FolderLayout, root: Path, relative: PurePosixPath) -> Path:
+    """Return where a part lies that ComfyUI must not list: outside all listed folders, on the same file system."""
+    listed = {Path(os.path.realpath(path)) for folder in layout.folders.values() for path in folder.directories}
+    place = Path(os.path.realpath(root))
+    while any(place.is_relative_to(path) for path in listed) and place != place.parent:
+        place = place.parent
+    if _device(place) != _device(root):  # a volume mounted at the folder itself: no place of it is unlisted
+        place = root
+    return place / PART_FOLDER / root.name / relative.parent
+
+
+def _device(path: Path) -> int | None:
+    existing = next((folder for folder in (path, *path.parents) if folder.exists()), None)
+    return existing.stat().st_dev if existing is not None else None

@@ -1,0 +1,70 @@
+"""The folders of models as the queue sees them (`downloads.placement.Places`)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..config import Settings
+from ..downloads.placement import Existing, Placement
+from ..errors import StorageError
+from ..records.download import Download, DownloadRequest
+from ..records.model import FolderLayout
+from ..records.source import ResolvedFile
+from ..transfer.part import discard_part
+from .destination import check_request, find_placement
+from .present import find_existing
+from .space import check_space, shortage_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class FolderPlaces:
+    """Decides by settings and layout, and looks at the disk in threads."""
+
+    settings: Settings
+
+    def check(self, request: DownloadRequest, layout: FolderLayout) -> None:
+        """Refuse what can be refused unseen. Raises: UsageError and its kinds."""
+        check_request(request, layout, allow_pickle=self.settings.allow_pickle)
+
+    def place(self, request: DownloadRequest, file: ResolvedFile, layout: FolderLayout) -> Placement:
+        """Choose folder and name. Raises: UsageError and its kinds."""
+        return find_placement(request, file, layout, allow_pickle=self.settings.allow_pickle)
+
+    async def existing(self, dest: Path, file: ResolvedFile, copies: Sequence[Path]) -> Existing | None:
+        """Return the same file if it is there, or link it; a cancelled look stops reading. Raises: NameTakenError."""
+        left = threading.Event()
+        try:
+            return await asyncio.to_thread(find_existing, dest, file, copies, left.is_set)
+        except OSError as err:
+            raise StorageError(f"cannot read `{dest.name}`: {err.strerror or err}", hint="look at the disk") from err
+        finally:
+            left.set()
+
+    async def check_space(self, download: Download, others: Iterable[Download]) -> None:
+        """Refuse what does not fit beside the rest of `others`. Raises: NotEnoughSpaceError."""
+        try:
+            await asyncio.to_thread(check_space, download, list(others), self.settings.free_space_floor_bytes)
+        except OSError as err:
+            raise StorageError(
+                f"the folder `{download.folder_name}` cannot be read: {err.strerror or err}", hint="is it mounted?"
+            ) from err
+
+    async def fits(self, download: Download, others: Iterable[Download]) -> bool:
+        """Tell the same without an error."""
+        with contextlib.suppress(OSError):
+            floor = self.settings.free_space_floor_bytes
+            return await asyncio.to_thread(shortage_bytes, download, list(others), floor) == 0
+        return False
+
+    async def discard(self, download: Download) -> None:
+        """Remove what a cancelled download left."""
+        if download.dest_path is None:
+            return
+        part_dir = Path(download.part_dir) if download.part_dir is not None else None
+        with contextlib.suppress(OSError):
+            await asyncio.to_thread(discard_part, Path(download.dest_path), part_dir)

@@ -1,0 +1,145 @@
+"""The composition root: builds everything from the settings, and closes it. There are no globals."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from .config import Settings
+from .downloads.announce import Announcer
+from .downloads.ledger import Ledger
+from .downloads.manager import DownloadManager, QueueLimits
+from .downloads.network import Networks
+from .downloads.outcome import RetryLimits
+from .downloads.store import DownloadStore
+from .downloads.view import download_json as download_json
+from .downloads.waiting import Waits
+from .downloads.worker import Worker
+from .events import EventBus
+from .events import Subscription as Subscription
+from .net.client import HttpClient
+from .net.credentials import Credentials
+from .provision.places import FolderPlaces
+from .provision.requests import RequestCheck
+from .records.download import Download
+from .records.event import Event, Topic
+from .records.session import Session
+from .sessions import SessionRegistry
+from .sources.catalogue import Catalogue
+from .sources.resolve import Sources
+
+
+@dataclass(slots=True, kw_only=True)
+class Runtime:
+    """Everything that the engine's routes stand on."""
+
+    settings: Settings
+    state_dir: Path
+    events: EventBus
+    sessions: SessionRegistry
+    networks: Networks
+    downloads: DownloadManager
+    _catalogue: asyncio.Task[Catalogue] | None = None
+
+    @property
+    def sources(self) -> Sources:
+        """The sources of the engine's own settings; `networks.of(session)` has those of a caller."""
+        return self.networks.own.sources
+
+    @property
+    def client(self) -> HttpClient:
+        """The client of the engine's own settings."""
+        return self.networks.own.client
+
+    def credentials(self, session: Session | None) -> Credentials:
+        """Return the tokens of a caller."""
+        return self.networks.credentials(session)
+
+    async def catalogue(self) -> Catalogue:
+        """Return the lists of known models; they are read once, when somebody first asks."""
+        if self._catalogue is None or (self._catalogue.done() and self._catalogue.exception() is not None):
+            load = asyncio.to_thread(
+                Catalogue.load, base_path=self.sessions.layout().base_path, state_dir=self.state_dir
+            )
+            self._catalogue = asyncio.create_task(load, name="catalogue")
+        return await asyncio.shield(self._catalogue)
+
+    async def close(self) -> None:
+        """Stop everything, the queue first: it keeps what was under way."""
+        await self.downloads.close()
+        await self.networks.close()
+        if self._catalogue is not None:
+            self._catalogue.cancel()
+
+
+async def open_runtime(state_dir: Path, settings: Settings) -> Runtime:
+    """Build everything and start the queue. Raises: StorageError, ConfigError."""
+    await asyncio.to_thread(state_dir.mkdir, parents=True, exist_ok=True)
+    events = EventBus()
+    sessions = SessionRegistry(state_dir, host_state_timeout_seconds=settings.host_state_timeout_seconds)
+    networks = Networks(settings, state_dir)
+    store = DownloadStore(state_dir)
+    downloads = _build_queue(settings, events, sessions, networks, store)
+    sessions.listen(downloads.look_again)
+    downloads.open()
+    return Runtime(
+        settings=settings,
+        state_dir=state_dir,
+        events=events,
+        sessions=sessions,
+        networks=networks,
+        downloads=downloads,
+    )
+
+
+def _build_queue(
+    settings: Settings, events: EventBus, sessions: SessionRegistry, networks: Networks, store: DownloadStore
+) -> DownloadManager:
+    def publish(changed: list[dict[str, object]]) -> None:
+        events.publish(Event(Topic.DOWNLOADS, {"downloads": changed}))
+
+    def session_of(download: Download) -> Session | None:
+        return sessions.get(download.session_id) if download.session_id is not None else None
+
+    places = FolderPlaces(settings)
+    ledger = Ledger(store, Announcer(publish, settings.progress_seconds), settings.history_limit)
+    worker = Worker(
+        networks=networks,
+        places=places,
+        store=store,
+        session_of=session_of,
+        layout_of=sessions.layout_for,
+        active=lambda download: ledger.active(besides=download.id),
+        owner=uuid.uuid4().hex,
+    )
+    waits = Waits(
+        networks=networks,
+        places=places,
+        session_of=session_of,
+        generating=lambda: sessions.generating,
+        licence_seconds=settings.licence_check_seconds,
+    )
+    return DownloadManager(
+        ledger=ledger,
+        worker=worker,
+        waits=waits,
+        places=places,
+        limits=_queue_limits(settings),
+        check=RequestCheck(networks=networks, sessions=sessions, places=places),
+        generating=lambda: sessions.generating,
+    )
+
+
+def _queue_limits(settings: Settings) -> QueueLimits:
+    return QueueLimits(
+        parallel_downloads=max(1, settings.parallel_downloads),
+        pause_while_generating=settings.pause_while_generating,
+        waiting_check_seconds=settings.waiting_check_seconds,
+        retry=RetryLimits(
+            base_seconds=settings.retry_base_seconds,
+            max_seconds=settings.retry_max_seconds,
+            limit=settings.retry_limit,
+        ),
+    )
