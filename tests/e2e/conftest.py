@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
-
 from support.setup.workshop import Workshop
 
 if TYPE_CHECKING:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-
 from e2e.fake_page import FakeComfy, candidate, download, every_state, model
 from support.browser import shoot
 

@@ -1,0 +1,118 @@
+"""The main job in a real ComfyUI and a real browser, on both frontends: click, and the workflow runs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from e2e.panel_page import badge, card, close_comfyui_s_list, never_reloaded, open_tab, open_workflow, workflow
+from support.browser import shoot
+
+if TYPE_CHECKING:
+    from hub.server import Hub
+    from playwright.sync_api import Page
+    from support.comfyui import ComfyServer
+    from support.setup.frontend import Frontend
+
+pytestmark = [pytest.mark.browser, pytest.mark.comfyui, pytest.mark.timeout(240)]
+
+#: A connection; slow enough to see 5 MB arrive.
+SLOW = 150_000
+VAE, STYLE, GATED = "taesd.safetensors", "stow_style.safetensors", "stow_gated.safetensors"
+
+
+def begin(page: Page) -> None:
+    """Press what the frontend shows first: our button beside ComfyUI's list, or the offer and Download all."""
+    beside = page.locator(".p-dialog [data-action=beside]")
+    offer = page.locator("[data-action=open-stow]")
+    offer.wait_for()
+    if page.locator(".comfy-missing-models").count():
+        beside.click()
+    else:
+        offer.click()
+        page.click("[data-action=download-all]")
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def offers(page: Page, node_id: int, name: str) -> None:
+    """Wait until a node's first combo offers a file."""
+    known = "([id, name]) => app.graph.getNodeById(id).widgets[0].options.values.includes(name)"
+    page.wait_for_function(known, arg=[node_id, name])
+
+
+def run(page: Page, server: ComfyServer) -> Path:
+    """Queue the open workflow from the page; give the picture that comes out."""
+    page.evaluate("() => app.queuePrompt(0)")
+
+    def history() -> dict[str, Any]:
+        return dict(server.request("GET", "/history").json())
+
+    for _ in range(200):
+        if entries := history():
+            break
+        page.wait_for_timeout(200)
+    entry = next(iter(entries.values()))
+    assert entry["status"]["status_str"] == "success", json.dumps(entry["status"])
+    image = next(image for output in entry["outputs"].values() for image in output["images"])
+    return Path(server.base / "output" / image["subfolder"] / image["filename"])
+
+
+def test_one_click_brings_what_the_workflow_lacks_and_it_runs(
+    comfy_on_frontend: ComfyServer, frontend: Frontend, hub: Hub, page: Page
+) -> None:
+    server = comfy_on_frontend
+    hub.fault("rate", file="taesd*", bytes_per_second=SLOW)
+    open_workflow(page, server.url, workflow())
+    badge(page, "3")
+    shoot(page, f"main-{frontend.name}-1-opened")
+    begin(page)
+    page.wait_for_selector("text=3 of 3 models are missing")
+
+    # Progress, as it comes.
+    page.wait_for_function(
+        "() => { const width = parseFloat(document.querySelector('[data-model^=taesd] [data-bar]')?.style.width);"
+        " return width > 5 && width < 95 }"
+    )
+    assert "of 4.9 MB" in card(page, VAE).inner_text()
+    assert "in “Style”" in card(page, STYLE).inner_text() or card(page, STYLE).count() == 0
+    shoot(page, f"main-{frontend.name}-2-progress")
+
+    # The gated one says what to do, and does it.
+    gated = card(page, GATED)
+    gated.get_by_text("The author asks for a login").wait_for()
+    assert "Hugging Face token" in gated.inner_text()
+    badge(page, "1")
+    shoot(page, f"main-{frontend.name}-3-gated")
+    gated.locator("[data-action=token]").click()
+    page.keyboard.type(hub.hf_token)
+    page.keyboard.press("Enter")
+    page.wait_for_selector("text=All 3 models are here")
+    badge(page, "")
+    shoot(page, f"main-{frontend.name}-4-here")
+
+    known = {entry["path"].rpartition("/")[2]: entry["sha256"] for entry in hub.files(digests=True)}
+    assert digest(server.models / "vae" / VAE) == known[VAE]
+    assert digest(server.models / "loras" / STYLE) == known[STYLE]
+    assert digest(server.models / "loras" / GATED) == known[GATED]
+    assert not list(server.models.rglob("*.part*"))
+    assert hub.hf_token not in page.content()
+
+    # ComfyUI knows them, without a reload, and the workflow runs.
+    offers(page, 2, VAE)
+    offers(page, 6, GATED)
+    picture = run(page, server)
+    head = picture.read_bytes()[:24]
+    assert head.startswith(b"\x89PNG\r\n\x1a\n")
+    assert (int.from_bytes(head[16:20]), int.from_bytes(head[20:24])) == (256, 256)
+    assert never_reloaded(page)
+    page.click("#comfystow-tab-downloads")
+    page.wait_for_selector("text=Done today")
+    assert page.locator("li[data-state=completed] .stow-good", has_text="whole").count() == 3
+    shoot(page, f"main-{frontend.name}-5-done")
