@@ -26,11 +26,11 @@ async def comfy_entrypoint() -> ComfyExtension:
 
 def _mount() -> None:
     """Mount our routes where this is a ComfyUI; command line, tests and other tools import us without one."""
-    server = getattr(getattr(sys.modules.get("server"), "PromptServer", None), "instance", None)
-    if server is not None:
-        from .server_routes.mount import mount
+    if "server" in sys.modules:
+        from .server_routes.mount import mount, prompt_server
 
-        mount(server)
+        if (server := prompt_server()) is not None:
+            mount(server)
 
 
 _mount()

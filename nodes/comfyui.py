@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.paths import NON_MODEL_FOLDERS
-from ..server_routes.host import prompt_server
+from ..server_routes.mount import prompt_server
 
 
 def is_serving() -> bool:

@@ -6,8 +6,7 @@ import asyncio
 from typing import Any
 
 from ..core.errors import EngineError
-from ..server_routes.host import prompt_server
-from ..server_routes.mount import Mount, mounted
+from ..server_routes.mount import Mount, mounted, prompt_server
 
 
 async def call(method: str, path: str, body: object = None) -> Any:

@@ -8,7 +8,6 @@ from comfy_api.latest import io
 
 from . import comfyui
 from .choices import folder_choices
-from .fetch import Wanted, ensure
 
 
 class EnsureModel(io.ComfyNode):  # type: ignore[misc]
@@ -48,6 +47,8 @@ class EnsureModel(io.ComfyNode):  # type: ignore[misc]
     @classmethod
     async def execute(cls, source: str, folder: str, name: str = "", sha256: str = "") -> Any:
         """Return the name."""
+        from .fetch import Wanted, ensure  # late: this module is imported while ComfyUI starts
+
         wanted = Wanted(
             folder_name=folder or None,
             name=name.strip() or None,

@@ -10,7 +10,6 @@ from comfy_api.latest import io
 
 from ..core.errors import StowError
 from . import comfyui
-from .fetch import Wanted, ensure
 
 _log = logging.getLogger("comfystow.nodes")
 _NODE_ID = "StowEnsureWorkflowModels"
@@ -46,6 +45,7 @@ class EnsureWorkflowModels(io.ComfyNode):  # type: ignore[misc]
             return io.NodeOutput("")
         from ..core.workflow.conditions import Facts  # late: this module is imported while ComfyUI starts
         from ..core.workflow.manifest import parse_manifest, select
+        from .fetch import Wanted, ensure
 
         entries = select(parse_manifest(manifest, "the manifest"), Facts(profile=profile.strip() or None))
         if any(entry.workflow is not None for entry in entries):

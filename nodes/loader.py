@@ -9,7 +9,6 @@ from comfy_api.latest import io
 from ..core.errors import StowError
 from . import comfyui
 from .choices import model_choices
-from .fetch import Wanted, ensure
 
 CATEGORY = "ComfyStow/loaders"
 _SOURCE_TIP = "Where it comes from when it is missing: a Hugging Face or Civitai link. Empty: what the catalogue knows."
@@ -49,6 +48,8 @@ class StowLoader(io.ComfyNode):  # type: ignore[misc]
     @classmethod
     async def execute(cls, source: str = "", **inputs: Any) -> Any:
         """Fetch what is missing and return what the stock loader returns."""
+        from .fetch import Wanted, ensure  # late: this module is imported while ComfyUI starts
+
         for place, name in enumerate(cls.NAMES):
             if _chosen(inputs.get(name)):
                 wanted = Wanted(

@@ -24,11 +24,6 @@ _log = logging.getLogger("comfystow.host")
 _STATE_NAME = "comfystow"
 
 
-def prompt_server() -> Any:
-    """Return ComfyUI's server, None where this is no ComfyUI."""
-    return getattr(getattr(sys.modules.get("server"), "PromptServer", None), "instance", None)
-
-
 class ComfyHost:
     """ComfyUI as the rest of the extension sees it."""
 

@@ -6,6 +6,7 @@ The table of routes, with all that it names, is read when the first request come
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
 
 #: The same as `core.engine.protocol.HTTP_PREFIX`; a test compares.
 PREFIX = "/comfystow/v1"
+
+
+def prompt_server() -> Any:
+    """Return ComfyUI's server, None where this is no ComfyUI."""
+    return getattr(getattr(sys.modules.get("server"), "PromptServer", None), "instance", None)
 
 
 class Mount:
