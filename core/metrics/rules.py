@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..records.alert_catalogue import ALERTS, Alert
 
-_HEADER = "# Made by `comfystow metrics --write docker/monitoring` from the one catalogue of alerts; edit that.\n"
+HEADER = "# Made by `comfystow metrics --write docker/monitoring` from the catalogue in `core/records`; edit that.\n"
 
 
 def alert_rules() -> str:
@@ -12,7 +12,7 @@ def alert_rules() -> str:
     import yaml
 
     groups = {"groups": [{"name": "comfystow", "rules": [_rule(alert) for alert in ALERTS]}]}
-    return _HEADER + yaml.safe_dump(groups, sort_keys=False, allow_unicode=True, width=120)
+    return HEADER + yaml.safe_dump(groups, sort_keys=False, allow_unicode=True, width=120)
 
 
 def _rule(alert: Alert) -> dict[str, object]:
@@ -24,13 +24,13 @@ def _rule(alert: Alert) -> dict[str, object]:
     return rule
 
 
-def scrape_config(target: str = "comfyui:8188") -> str:
+def scrape_config(target: str, *, rule_file: str) -> str:
     """Give a Prometheus configuration that scrapes ComfyUI's own port."""
     import yaml
 
     config = {
         "global": {"scrape_interval": "15s", "evaluation_interval": "15s"},
-        "rule_files": ["comfystow.rules.yml"],
+        "rule_files": [rule_file],
         "scrape_configs": [
             {
                 "job_name": "comfystow",
@@ -39,4 +39,4 @@ def scrape_config(target: str = "comfyui:8188") -> str:
             }
         ],
     }
-    return _HEADER + yaml.safe_dump(config, sort_keys=False)
+    return HEADER + yaml.safe_dump(config, sort_keys=False)

@@ -7,4 +7,6 @@ from pathlib import Path
 from .pages import PAGES
 
 for name, make in PAGES.items():
-    (Path(__file__).parents[1] / name).write_text(make(), encoding="utf-8")
+    page = Path(__file__).parents[1] / name
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text(make(), encoding="utf-8")

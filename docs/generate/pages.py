@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import typing
+from functools import partial
 
 from comfystow.core.config import _ALIASES, ENV_PREFIX, Settings
+from comfystow.core.metrics.files import monitoring_files
 from comfystow.core.records.alert_catalogue import ALERTS
 from comfystow.core.records.catalogue import METRICS
 from comfystow.core.units import format_bytes
@@ -72,3 +74,4 @@ _ALERTS_HEAD = """
 | --- | --- | --- | --- | --- |"""
 
 PAGES = {"config.md": config_page, "metrics.md": metrics_page}
+PAGES |= {f"../docker/monitoring/{name}": partial(monitoring_files().__getitem__, name) for name in monitoring_files()}
