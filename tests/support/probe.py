@@ -1,7 +1,7 @@
 """A pack of another author, that came first.
 
-It owns the module names `core` and `utils`, as packs do that put their folder on `sys.path`, and it watches, by an audit
-hook, what another pack does while ComfyUI imports it. `GET /stow_probe` tells.
+It owns the module name `core`, as packs do that put their folder on `sys.path` (`utils` and `nodes` are ComfyUI's own),
+and it watches, by an audit hook, what another pack does while ComfyUI imports it. `GET /stow_probe` tells.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ WATCHED = os.environ["PROBE_WATCHED"]
 
 probe = sys.modules["stow_probe"] = types.ModuleType("stow_probe")
 probe.acts, probe.watched = [], False
-probe.foreign = {name: types.ModuleType(name) for name in ("core", "utils")}
-sys.modules.update(probe.foreign)
+sys.modules["core"] = types.ModuleType("core")
+probe.foreign = {name: sys.modules[name] for name in ("core", "utils")}
 
 
 def hook(event, arguments):
@@ -58,7 +58,9 @@ NODE_CLASS_MAPPINGS = {}
 
 @PromptServer.instance.routes.get("/stow_probe")
 async def report(request):
-    kept = {name: sys.modules.get(name) is module for name, module in stow_probe.foreign.items()}
+    kept = [name for name, module in stow_probe.foreign.items() if sys.modules.get(name) is module]
+    if hasattr(sys.modules.get("nodes"), "load_custom_node"):
+        kept.append("nodes")
     return web.json_response({"acts": stow_probe.acts, "watched": stow_probe.watched, "kept": kept})
 """
 
