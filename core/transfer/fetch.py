@@ -289,6 +289,8 @@ class Fetcher:
                 error = await self.origin.refusal(reply)
                 signed = reply.url != self.origin.url
                 if cure_for_status(reply.head.status, signed_address=signed) is Cure.RENEW:
+                    if not self.origin.is_current(reply):
+                        raise _AgainError  # another connection has met this already
                     raise _StaleError(error, signed=signed)
                 raise error
             case Meaning.REDIRECT:

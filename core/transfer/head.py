@@ -150,9 +150,7 @@ def _judge_range(head: Head, *, start: int, stop: int | None, size_bytes: int | 
     if first != start or last < first or (stop is not None and last >= stop) or (total is not None and last >= total):
         return Verdict(Meaning.REFUSED, reason=f"bytes {first}-{last} instead of those from {start}")
     if head.length is not None and head.length != last + 1 - first:
-        return Verdict(
-            Meaning.REFUSED, size_bytes=total, reason="a part whose length contradicts its Content-Range"
-        )
+        return Verdict(Meaning.REFUSED, size_bytes=total, reason="a part whose length contradicts its Content-Range")
     return Verdict(Meaning.RANGE, start=first, stop=last + 1, size_bytes=total)
 
 

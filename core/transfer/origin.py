@@ -34,6 +34,7 @@ class Reply(Protocol):
     url: str
     head: Head
     with_token: bool
+    walked: bool  # the walk along the redirects ended here just now
 
     async def body(self, length: int | None, sink: Sink) -> None:
         """Give the body to the sink; None: to its end."""
@@ -53,7 +54,7 @@ class WireReply:
 
     def __init__(self, pool: ConnectionPool, connection: Connection, head: Head, url: str, *, with_token: bool) -> None:
         self._pool, self._connection = pool, connection
-        self._clean = False
+        self._clean = self.walked = False
         self.head, self.url, self.with_token = head, url, with_token
 
     async def body(self, length: int | None, sink: Sink) -> None:
@@ -93,7 +94,7 @@ class PlainReply:
             key = name.lower()
             fields[key] = f"{fields[key]}, {value}" if key in fields else value
         self.head = Head(reply.status, Headers(fields), keep_alive=True)
-        self.url, self.with_token = url, with_token
+        self.url, self.with_token, self.walked = url, with_token, False
 
     async def body(self, length: int | None, sink: Sink) -> None:
         """Give the body to the sink."""
@@ -164,10 +165,9 @@ class Origin:
         """The host that the bytes come from, as far as is known."""
         return urlsplit(self._place or self.url).netloc
 
-    @property
-    def redirected(self) -> bool:
-        """True when the bytes come from an address that a redirect led to."""
-        return self._place not in {None, self.url}
+    def is_current(self, reply: Reply) -> bool:
+        """Tell whether an answer came from the address that is asked now, or that a walk ended at just now."""
+        return reply.walked or reply.url == self._place
 
     def forget(self) -> None:
         """Make the walk again with the next request: the address was signed, and has expired."""
@@ -213,6 +213,7 @@ class Origin:
             if reply.head.status not in REDIRECTS or not target:
                 if reply.head.status < 400:
                     self._place = here
+                reply.walked = True
                 return reply
             await reply.text()
             await reply.close()

@@ -1,0 +1,273 @@
+"""The disk says no, the engine dies, two engines meet: what is there stays right, and goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from comfystow.core.errors import LockedError, NameTakenError, NotEnoughSpaceError, ReadOnlyError, StowError
+from comfystow.core.transfer.journal import decode
+from comfystow.core.transfer.part import discard_part
+from support.transfers import QUICK, job, left_behind, open_engine, resolved, sha256_of
+
+SIZE = 12_000_000
+FETCH = Path(__file__).with_name("fetch_in_process.py")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Give a file system of 8 MiB."""
+    point = tmp_path / "small"
+    point.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(point)], check=True)
+    try:
+        yield point
+    finally:
+        subprocess.run(["umount", "-l", str(point)], check=True)
+
+
+@pytest.mark.parametrize("connections", [1, 8])
+@pytest.mark.parametrize("known", [True, False])
+async def test_disk_that_fills_up_pauses_and_goes_on(engine, hub, small_disk, connections, known):
+    row = hub.add_direct("full.bin", size_bytes=6_000_000)
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(b"x" * 4_000_000)
+    # Without a size nobody can know before; with one the check before the first byte says so.
+    file = resolved(row["url"], sha256=row["sha256"]) if known else resolved(row["url"])
+    work = job(file, small_disk / "full.bin", connections=connections)
+    with pytest.raises(NotEnoughSpaceError):
+        await engine.fetch(work)
+    assert not work.dest.exists()
+    ballast.unlink()
+    await engine.fetch(work)
+    assert sha256_of(work.dest) == row["sha256"]
+
+
+@pytest.mark.parametrize("connections", [1, 8])
+async def test_disk_that_fills_up_midway_keeps_the_part(engine, hub, small_disk, connections):
+    row = hub.add_direct("midway.bin", size_bytes=7_000_000)
+    work = job(resolved(row["url"], size_bytes=7_000_000), small_disk / "midway.bin", connections=connections)
+    hub.fault("rate", file="midway.bin", bytes_per_second=7_000_000 // connections)
+    task = asyncio.create_task(engine.fetch(work))
+    await asyncio.sleep(0.3)
+    ballast = small_disk / "ballast"
+    with ballast.open("wb", buffering=0) as opened, contextlib.suppress(OSError):
+        while opened.write(b"x" * 4096):  # somebody else takes the room
+            pass
+    with pytest.raises(NotEnoughSpaceError):
+        await task
+    assert decode((small_disk / "midway.bin.part.json").read_bytes()) is not None
+    ballast.unlink()
+    result = await engine.fetch(work)
+    assert sha256_of(work.dest) == row["sha256"]
+    assert result.bytes_fetched < 7_000_000
+
+
+async def test_plan_that_does_not_fit_is_refused_before_the_first_byte(engine, hub, small_disk):
+    row = hub.add_direct("large.bin", size_bytes=9_000_000)
+    with pytest.raises(NotEnoughSpaceError) as caught:
+        await engine.fetch(job(resolved(row["url"], size_bytes=9_000_000), small_disk / "large.bin"))
+    assert "9.0 MB" in caught.value.message
+    assert hub.bytes_sent("direct/large.bin") == 0
+
+
+async def test_floor_stays_free(hub, small_disk):
+    row = hub.add_direct("floor.bin", size_bytes=6_000_000)
+    limits = replace(QUICK, free_space_floor_bytes=4_000_000)
+    with open_engine(limits) as engine, pytest.raises(NotEnoughSpaceError):
+        await engine.fetch(job(resolved(row["url"], size_bytes=6_000_000), small_disk / "floor.bin"))
+
+
+async def test_read_only_folder(engine, hub, small_disk):
+    row = hub.add_direct("ro.bin", size_bytes=1000)
+    await asyncio.to_thread(subprocess.run, ["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    with pytest.raises(ReadOnlyError):
+        await engine.fetch(job(resolved(row["url"]), small_disk / "ro.bin"))
+
+
+async def test_name_taken_meanwhile_is_not_overwritten(engine, hub, tmp_path):
+    row = hub.add_direct("raced.bin", size_bytes=2_000_000)
+    dest = tmp_path / "raced.bin"
+    hub.fault("rate", file="raced.bin", bytes_per_second=2_000_000)
+    task = asyncio.create_task(engine.fetch(job(resolved(row["url"]), dest)))
+    await asyncio.sleep(0.3)
+    dest.write_bytes(b"somebody else's")
+    with pytest.raises(NameTakenError):
+        await task
+    assert dest.read_bytes() == b"somebody else's"
+
+
+async def test_part_of_another_file_is_not_continued(engine, hub, tmp_path):
+    first = hub.add_direct("first.bin", size_bytes=SIZE, seed=1)
+    second = hub.add_direct("second.bin", size_bytes=SIZE, seed=2)
+    dest = tmp_path / "same-name.bin"
+    hub.fault("rate", file="first.bin", bytes_per_second=2_000_000)
+    task = asyncio.create_task(engine.fetch(job(resolved(first["url"]), dest)))
+    await asyncio.sleep(0.5)
+    task.cancel()
+    await asyncio.wait([task])
+    await engine.fetch(job(resolved(second["url"]), dest))
+    assert sha256_of(dest) == second["sha256"]
+
+
+async def test_discard_leaves_nothing(engine, hub, tmp_path):
+    row = hub.add_direct("discard.bin", size_bytes=SIZE)
+    hub.fault("rate", file="discard.bin", bytes_per_second=2_000_000)
+    task = asyncio.create_task(engine.fetch(job(resolved(row["url"]), tmp_path / "discard.bin")))
+    await asyncio.sleep(0.3)
+    task.cancel()
+    await asyncio.wait([task])
+    discard_part(tmp_path / "discard.bin")
+    assert left_behind(tmp_path) == []
+
+
+# Engines that die, and engines that meet
+
+
+def start_process(url: str, dest: Path, **options: object) -> subprocess.Popen[bytes]:
+    arguments = json.dumps({"url": url, "dest": str(dest), **options})
+    return subprocess.Popen([sys.executable, str(FETCH), arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+@pytest.mark.parametrize("connections", [1, 8])
+async def test_killed_engine_loses_at_most_a_mebibyte_a_connection(engine, hub, tmp_path, connections):
+    row = hub.add_direct("killed.bin", size_bytes=40_000_000)
+    dest = tmp_path / "killed.bin"
+    hub.fault("rate", file="killed.bin", bytes_per_second=20_000_000 // connections)
+    process = start_process(row["url"], dest, connections=connections, size=40_000_000, sha256=row["sha256"])
+    part = tmp_path / "killed.bin.part"
+    deadline = time.monotonic() + 10
+    while hub.bytes_sent("direct/killed.bin") < 16_000_000 and time.monotonic() < deadline:
+        await asyncio.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert part.exists()
+    hub.clear_faults()
+    sent = hub.bytes_sent("direct/killed.bin")
+    file = resolved(row["url"], size_bytes=40_000_000, sha256=row["sha256"])
+    result = await engine.fetch(job(file, dest, connections=connections))
+    assert sha256_of(dest) == row["sha256"]
+    # What the server had sent lies partly in socket buffers, which the engine never saw.
+    unseen = connections * 4 * (1 << 20)
+    assert result.bytes_fetched <= 40_000_000 - sent + connections * (1 << 20) + unseen
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("connections", [1, 8])
+async def test_kills_at_random_instants(engine, hub, tmp_path, connections, known):
+    await _kill_often(engine, hub, tmp_path, connections, known, kills=5, seed=connections + known)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("connections", [1, 8])
+async def test_fifty_kills_at_random_instants(engine, hub, tmp_path, connections, known):
+    for batch in range(5):
+        folder = tmp_path / str(batch)
+        folder.mkdir()
+        await _kill_often(engine, hub, folder, connections, known, kills=10, seed=100 + 7 * batch + connections)
+
+
+async def _kill_often(engine, hub, folder: Path, connections: int, known: bool, *, kills: int, seed: int) -> None:
+    row = hub.add_direct("often.bin", size_bytes=SIZE)
+    facts = {"size": SIZE, "sha256": row["sha256"]} if known else {}
+    dest = folder / "often.bin"
+    hub.fault("rate", file="often.bin", bytes_per_second=SIZE // connections // 2)
+    draw = random.Random(seed)
+    for _ in range(kills):
+        process = start_process(row["url"], dest, connections=connections, **facts)
+        assert process.stdout is not None
+        await asyncio.to_thread(process.stdout.readline)
+        await asyncio.sleep(draw.uniform(0, 0.5))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        if dest.exists():
+            break
+    hub.clear_faults()
+    if not dest.exists():
+        file = resolved(row["url"], **({"size_bytes": SIZE, "sha256": row["sha256"]} if known else {}))
+        await engine.fetch(job(file, dest, connections=connections))
+    assert sha256_of(dest) == row["sha256"]
+
+
+async def test_two_engines_on_one_machine_never_share_a_part(hub, tmp_path):
+    row = hub.add_direct("shared.bin", size_bytes=4_000_000)
+    file = resolved(row["url"], sha256=row["sha256"])
+    dest = tmp_path / "shared.bin"
+    hub.fault("rate", file="shared.bin", bytes_per_second=4_000_000)
+    with open_engine() as first, open_engine() as second:
+        task = asyncio.create_task(first.fetch(job(file, dest)))
+        await asyncio.sleep(0.3)
+        with pytest.raises(LockedError) as caught:
+            await second.fetch(job(file, dest))
+        assert caught.value.retryable
+        await task
+        again = await second.fetch(job(file, dest))
+    assert sha256_of(dest) == row["sha256"]
+    assert again.bytes_fetched == 0
+
+
+async def test_engine_whose_lease_was_taken_stops(engine, hub, tmp_path):
+    row = hub.add_direct("taken.bin", size_bytes=4_000_000)
+    hub.fault("rate", file="taken.bin", bytes_per_second=1_000_000)
+    task = asyncio.create_task(engine.fetch(job(resolved(row["url"]), tmp_path / "taken.bin")))
+    await asyncio.sleep(0.5)
+    journal = tmp_path / "taken.bin.part.json"
+    # Another machine on the volume, which does not see our lock, has taken the part over.
+    from comfystow.core.transfer.journal import encode, frame
+
+    found = decode(journal.read_bytes())
+    assert found is not None
+    record, sequence = found
+    theirs = replace(record, lease=replace(record.lease, owner="another", pid=1, boot_id="elsewhere"))
+    with journal.open("r+b") as opened:
+        offset, data = frame(encode(theirs, sequence + 1000), sequence + 1000)
+        os.pwrite(opened.fileno(), data, offset)
+    with pytest.raises(StowError) as caught:
+        await task
+    assert caught.value.code == "locked"
+    assert not (tmp_path / "taken.bin").exists()
+
+
+async def test_only_synced_bytes_count_after_a_reboot(engine, hub, tmp_path):
+    row = hub.add_direct("reboot.bin", size_bytes=SIZE)
+    file = resolved(row["url"], size_bytes=SIZE, sha256=row["sha256"])
+    dest = tmp_path / "reboot.bin"
+    hub.fault("rate", file="reboot.bin", bytes_per_second=8_000_000)
+    task = asyncio.create_task(engine.fetch(job(file, dest, connections=1)))
+    await asyncio.sleep(0.5)
+    task.cancel()
+    await asyncio.wait([task])
+    hub.clear_faults()
+    from comfystow.core.transfer.journal import encode, frame
+
+    journal, part = tmp_path / "reboot.bin.part.json", tmp_path / "reboot.bin.part"
+    found = decode(journal.read_bytes())
+    assert found is not None
+    record, sequence = found
+    assert record.done
+    # The machine went down: of what was never synced, the disk holds zeros.
+    synced = 1 << 20
+    with part.open("r+b") as opened:
+        opened.seek(synced)
+        opened.write(bytes(record.done[0][1] - synced))
+    offset, data = frame(
+        encode(replace(record, boot_id="the boot before", synced=((0, synced),)), sequence + 1), sequence + 1
+    )
+    with journal.open("r+b") as opened:
+        os.pwrite(opened.fileno(), data, offset)
+    result = await engine.fetch(job(file, dest))
+    assert sha256_of(dest) == row["sha256"]
+    assert result.bytes_fetched == SIZE - synced
