@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import uuid
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from .alerts.watch import Watch, Watched
 from .config import Settings
 from .downloads.announce import Announcer
 from .downloads.ledger import Ledger
@@ -21,11 +24,12 @@ from .events import EventBus
 from .events import Subscription as Subscription
 from .net.client import HttpClient
 from .net.credentials import Credentials
+from .net.proxies import Proxies
 from .provision.places import FolderPlaces
 from .provision.requests import RequestCheck
 from .records.download import Download
 from .records.event import Event, Topic
-from .records.session import Session
+from .records.session import HostState, Session
 from .sessions import SessionRegistry
 from .sources.catalogue import Catalogue
 from .sources.resolve import Sources
@@ -41,6 +45,7 @@ class Runtime:
     sessions: SessionRegistry
     networks: Networks
     downloads: DownloadManager
+    watch: Watch
     _catalogue: asyncio.Task[Catalogue] | None = None
 
     @property
@@ -68,6 +73,7 @@ class Runtime:
 
     async def close(self) -> None:
         """Stop everything, the queue first: it keeps what was under way."""
+        await self.watch.close()
         await self.downloads.close()
         await self.networks.close()
         if self._catalogue is not None:
@@ -82,8 +88,10 @@ async def open_runtime(state_dir: Path, settings: Settings) -> Runtime:
     networks = Networks(settings, state_dir)
     store = DownloadStore(state_dir)
     downloads = _build_queue(settings, events, sessions, networks, store)
+    watch = _build_watch(settings, events, sessions, downloads)
     sessions.listen(downloads.look_again)
     downloads.open()
+    watch.open()
     return Runtime(
         settings=settings,
         state_dir=state_dir,
@@ -91,7 +99,34 @@ async def open_runtime(state_dir: Path, settings: Settings) -> Runtime:
         sessions=sessions,
         networks=networks,
         downloads=downloads,
+        watch=watch,
     )
+
+
+def _build_watch(settings: Settings, events: EventBus, sessions: SessionRegistry, downloads: DownloadManager) -> Watch:
+    from .. import __version__
+
+    def roots() -> Iterator[Path]:
+        for folder in sessions.layout().folders.values():
+            yield from folder.directories
+
+    def environment() -> Mapping[str, str]:
+        """The variables of the ComfyUI that came last: it is its GPUs that are meant."""
+        hosts = [session for session in sessions.all() if session.url is not None]
+        return hosts[-1].environment if hosts else os.environ
+
+    def states() -> dict[str, HostState]:
+        told = {session.server_id: sessions.state(session.server_id) for session in sessions.all()}
+        return {server_id: state for server_id, state in told.items() if state is not None}
+
+    watched = Watched(
+        downloads=downloads.list,
+        states=states,
+        roots=roots,
+        environment=environment,
+        proxies=Proxies.from_environment(os.environ),
+    )
+    return Watch(settings, events, watched, version=__version__)
 
 
 def _build_queue(

@@ -18,7 +18,7 @@ from ..records.json import from_json, to_json
 from ..records.session import Session
 from ..runtime import Runtime
 from .handlers import HANDLERS
-from .handlers.call import Call, Handler
+from .handlers.call import Call, Handler, Text
 from .presence import Presence
 from .protocol import LOCAL_HEADER, SESSION_HEADER, EngineStatus
 from .routes import ROUTES, Route, Where
@@ -94,11 +94,15 @@ class Api:
                 status=self.status,
                 leave=self.leave,
                 parameters=request.match_info,
+                query=request.query,
                 body=body,
                 session_id=session_id,
                 local=LOCAL_HEADER in request.headers,
             )
-            return web.json_response(await handler(call), status=route.status)
+            answer = await handler(call)
+            if isinstance(answer, Text):
+                return web.Response(body=answer.body, headers={"Content-Type": answer.content_type})
+            return web.json_response(answer, status=route.status)
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         self._check_attached(request.headers.get(SESSION_HEADER))

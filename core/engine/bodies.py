@@ -22,6 +22,15 @@ class WorkflowRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseRequest:
+    """Somebody looks at the machine for the next `seconds`; `holder` tells several viewers of one session apart."""
+
+    seconds: float = 10.0
+    interval_seconds: float = 1.0
+    holder: str = "viewer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Credential:
     """A token on its way in; it never comes out again."""
 

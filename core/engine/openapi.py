@@ -48,14 +48,15 @@ def _operation(route: Route, schemas: dict[str, object]) -> dict[str, object]:
         "operationId": route.name,
         "summary": route.summary,
         "responses": {
-            str(route.status): {"description": route.returns, "content": {"application/json": {}}},
+            str(route.status): {"description": route.returns, "content": {route.content_type: {}}},
             "default": {"description": "an error", "content": {"application/json": {"schema": error}}},
         },
     }
-    if route.parameters:
-        operation["parameters"] = [
-            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in route.parameters
-        ]
+    text = {"schema": {"type": "string"}}
+    parameters = [{"name": name, "in": "path", "required": True, **text} for name in route.parameters]
+    parameters += [{"name": name, "in": "query", "required": False, **text} for name in route.query]
+    if parameters:
+        operation["parameters"] = parameters
     if route.request is not None:
         schema = _schema(route.request, schemas)
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from ..records.download import DownloadRequest
 from ..records.session import HostState, Session
-from .bodies import Credential, MoveRequest, WorkflowRequest
+from .bodies import Credential, LeaseRequest, MoveRequest, WorkflowRequest
 from .protocol import StopRequest
 
 MIB = 1 << 20
@@ -27,7 +27,10 @@ class Where(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """One row. `request` is the record of the body, None for no body; `returns` describes the answer in words."""
+    """One row. `request` is the record of the body, None for no body; `returns` describes the answer in words.
+
+    `query` names what may stand behind the path's `?`.
+    """
 
     method: str
     path: str
@@ -39,6 +42,8 @@ class Route:
     where: Where = Where.ENGINE
     internal: bool = False
     max_body_bytes: int = MIB
+    query: tuple[str, ...] = ()
+    content_type: str = "application/json"
 
     @property
     def changes(self) -> bool:
@@ -141,6 +146,52 @@ ROUTES: tuple[Route, ...] = (
         name="credentials.test",
         summary="Ask the provider whose token it is",
         returns="`{provider, user, scope}`",
+    ),
+    Route(
+        method="GET",
+        path="/system",
+        name="system.show",
+        summary="Show the latest sample of the machine, and what each ComfyUI does; samples nothing by itself",
+        returns="`{sampling, age_seconds, sample, disk_full_in_seconds, hosts, alerts, …}`; `sample` may be null",
+    ),
+    Route(
+        method="POST",
+        path="/system/lease",
+        name="system.lease",
+        summary="Keep the machine sampled for some seconds, and show the newest sample",
+        returns="as `GET /system`",
+        request=LeaseRequest,
+    ),
+    Route(
+        method="GET",
+        path="/system/history",
+        name="system.history",
+        summary="Show what was sampled in the last day, as columns",
+        returns="`{times, cpu_utilization_ratio, …, gpus: {uuid: {utilization_ratio, …}}}`",
+        query=("since", "points"),
+    ),
+    Route(
+        method="POST",
+        path="/system/free",
+        name="system.free",
+        summary="Let ComfyUI unload its models",
+        returns="`{}`",
+        where=Where.HOST,
+    ),
+    Route(
+        method="GET",
+        path="/alerts",
+        name="alerts",
+        summary="Show the alerts that fire or wait for their time, what is judged, and how the webhook does",
+        returns="`{alerts, rules, webhook}`",
+    ),
+    Route(
+        method="GET",
+        path="/metrics",
+        name="metrics",
+        summary="Every number for Prometheus; a scrape keeps the machine sampled for a while",
+        returns="Prometheus' text format",
+        content_type="text/plain",
     ),
     Route(
         method="GET",

@@ -7,8 +7,9 @@ from .credentials import CREDENTIALS
 from .downloads import DOWNLOADS
 from .engine import ENGINE
 from .host import HOST
+from .system import SYSTEM
 from .workflow import WORKFLOW
 
-HANDLERS: dict[str, Handler] = {**DOWNLOADS, **WORKFLOW, **CREDENTIALS, **ENGINE, **HOST}
+HANDLERS: dict[str, Handler] = {**DOWNLOADS, **WORKFLOW, **CREDENTIALS, **ENGINE, **HOST, **SYSTEM}
 
 __all__ = ["HANDLERS", "Handler"]

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ...records.session import Session
 from ...runtime import Runtime
 from ..presence import Presence
 from ..protocol import EngineStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """An answer that is no JSON."""
+
+    body: bytes
+    content_type: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +29,7 @@ class Call:
     status: Callable[[], EngineStatus]
     leave: Callable[[str], None]
     parameters: Mapping[str, str]
+    query: Mapping[str, str] = field(default_factory=dict)
     body: Any = None
     session_id: str | None = None
     local: bool = False
