@@ -10,13 +10,13 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from ..errors import ConnectFailedError, EgressError
 from .addresses import Address, is_metadata, is_public
-from .hosts import AllowList, normalise_host
+from .hosts import AllowList, HostRule, normalise_host
 from .proxies import Proxies
 
 #: A walk along redirects is longer only in a loop; browsers stop at 20, curl at 50.
@@ -85,6 +85,16 @@ class EgressGate:
         candidates = (literal,) if literal is not None else await self._resolve(target)
         usable = self._usable(target, candidates, listed=listed, provider=provider)
         return _endpoint(target, addresses=tuple(map(str, usable)))
+
+    def trust(self, url: str) -> None:
+        """Take the host and port of a URL into the list as if the user had: for what the user's own settings lead to.
+
+        Raises: EgressError: it is no proper URL.
+        """
+        target = _parse(url)
+        if not self._allow.is_added(target.host, target.port):
+            rule = HostRule(target.host, target.port)
+            self._allow = replace(self._allow, added=(*self._allow.added, rule))
 
     def _proxy_for(self, target: _Target, literal: Address | None) -> str | None:
         """Plain http and private addresses never go through a proxy: only a listed machine nearby may be either."""

@@ -13,7 +13,6 @@ from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from ..errors import AuthRequiredError, ConfigError, ConflictError, NotFoundError, ServerError
 from ..net.secrets import scrub
@@ -54,6 +53,11 @@ class Bucket:
     url: str
     store: Any
 
+    @property
+    def folder(self) -> Path | None:
+        """The folder that the store is, when it is one."""
+        return Path(self.url.removeprefix("file://")) if self.url.startswith("file://") else None
+
     async def info(self, key: str) -> ObjectInfo | None:
         """Return what the store knows of an object, None when there is none."""
         obstore = _obstore()
@@ -63,12 +67,6 @@ class Bucket:
         except NotFoundError:
             return None
         return ObjectInfo(size_bytes=found["size"], etag=found.get("e_tag"))
-
-    async def read(self, key: str, start: int, stop: int) -> bytes:
-        """Return the bytes `[start, stop)` of an object."""
-        obstore = _obstore()
-        with store_errors(f"{self.url}/{key}"):
-            return bytes(await obstore.get_range_async(self.store, key, start=start, end=stop))
 
     async def read_small(self, key: str) -> tuple[bytes, str | None] | None:
         """Return a small object and its ETag, None when there is none."""
@@ -90,7 +88,7 @@ class Bucket:
         A folder has no such operation: there the look and the write are two steps, and in the moment between them two
         may both win. Who fetches a file twice for that does no harm.
         """
-        if self.url.startswith("file://"):
+        if self.folder is not None:
             info = await self.info(key)
             if info is None or info.etag != etag:
                 raise ConflictError(f"`{self.url}/{key}` was written by somebody else")
@@ -115,8 +113,8 @@ class Bucket:
 
     async def sign(self, key: str, lifetime_seconds: float) -> str:
         """Return an address that reads the object for a while; a folder gives the file's own."""
-        if self.url.startswith("file://"):
-            return f"{self.url}/{quote(key)}"
+        if self.folder is not None:
+            return (self.folder / key).as_uri()
         obstore = _obstore()
         with store_errors(f"{self.url}/{key}"):
             return str(await obstore.sign_async(self.store, "GET", key, timedelta(seconds=lifetime_seconds)))

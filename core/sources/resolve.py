@@ -57,7 +57,8 @@ class Sources:
             case StoreSource():
                 from .store import resolve_object
 
-                return await resolve_object(source, credentials.environment if credentials is not None else {})
+                environment = credentials.environment if credentials is not None else {}
+                return await resolve_object(source, environment, self._client.gate)
 
     async def _by_digest(self, digest: Digest, credentials: Credentials | None) -> ResolvedFile:
         found = await self.civitai.by_digest(digest, credentials)

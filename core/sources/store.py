@@ -7,17 +7,17 @@ rewritten: its name is its content.
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import os
-from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
 from ..config import Settings
-from ..errors import ChecksumMismatchError, ConflictError, NotFoundError, SourceError, StowError, TransferError
+from ..errors import ConflictError, NotFoundError, StowError
+from ..net.egress import EgressGate
 from ..paths import safe_component
 from ..records.source import Digest, ResolvedFile, StoreSource
 from .lease import Lease
@@ -25,14 +25,14 @@ from .objects import Bucket, ObjectInfo, open_bucket, open_object
 
 _log = logging.getLogger("comfystow.store")
 
-#: How long a signed address works; the transfer resolves again when it has expired.
+#: How long a signed address works; `Turn.renew` and resolving again give a fresh one.
 SIGNED_SECONDS = 3600.0
-_CHUNK_BYTES = 8 << 20
-_PARALLEL_READS = 4
+#: How long a store that failed for a file is passed by for it.
+_DOUBT_SECONDS = 300.0
 
 
 class Served(StrEnum):
-    """Where the bytes of a file came from."""
+    """Where the bytes of a file come from."""
 
     STORE = "store"
     ORIGIN = "origin"
@@ -47,17 +47,47 @@ class StoreTimes:
     poll_seconds: float = 1.0
 
 
-async def resolve_object(source: StoreSource, environment: Mapping[str, str]) -> ResolvedFile:
-    """Find an object. Its `url` is signed for an hour; resolve the source again for a fresh one."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """What to fetch now: the stored copy, or the origin's file while all others wait for us.
+
+    `local_path` is the stored copy itself when the store is a folder: link or copy it, there is nothing to transfer.
+    """
+
+    file: ResolvedFile
+    served: Served
+    local_path: Path | None = None
+    _store: SharedStore = field(repr=False)
+
+    async def renew(self) -> ResolvedFile:
+        """Return the stored copy with a fresh address."""
+        return await self._store.locate(self.file) or self.file
+
+    async def keep(self, path: Path) -> None:
+        """Give a file that came from the origin, and was proven, to the others. A store that refuses is passed by."""
+        if self.served is Served.STORE or self.file.digest is None:
+            return
+        try:
+            await self._store.push(self.file.digest, path)
+        except StowError as err:
+            _log.warning("`%s` could not be put into the shared store: %s", self.file.filename, err)
+
+
+async def resolve_object(source: StoreSource, environment: Mapping[str, str], gate: EgressGate) -> ResolvedFile:
+    """Find an object. Its `url` is signed for an hour; resolve the source again for a fresh one.
+
+    Raises: NotFoundError, AuthRequiredError, ConfigError, ServerError.
+    """
     bucket, key = open_object(source, environment)
     info = await bucket.info(key)
     if info is None:
         raise NotFoundError(f"`{source.url}` does not exist", hint="check bucket and key")
-    name = key.rsplit("/", 1)[-1]
+    url = await bucket.sign(key, SIGNED_SECONDS)
+    gate.trust(url)  # its host is the one that the environment configures, never one of the reference
     return ResolvedFile(
         source=source,
-        url=await bucket.sign(key, SIGNED_SECONDS),
-        filename=safe_component(name),
+        url=url,
+        filename=safe_component(key.rsplit("/", 1)[-1]),
         size_bytes=info.size_bytes,
         etag=info.etag,
         accepts_ranges=True,
@@ -67,12 +97,14 @@ async def resolve_object(source: StoreSource, environment: Mapping[str, str]) ->
 class SharedStore:
     """A content-addressed store that a fleet shares."""
 
-    def __init__(self, bucket: Bucket, times: StoreTimes) -> None:
+    def __init__(self, bucket: Bucket, gate: EgressGate, times: StoreTimes) -> None:
         self._bucket = bucket
+        self._gate = gate
         self._times = times
+        self._doubted: dict[Digest, float] = {}
 
     @classmethod
-    def open(cls, settings: Settings, environment: Mapping[str, str]) -> SharedStore | None:
+    def open(cls, settings: Settings, environment: Mapping[str, str], gate: EgressGate) -> SharedStore | None:
         """Open the store of the settings; None when there is none. Raises: ConfigError."""
         if settings.shared_store is None:
             return None
@@ -80,69 +112,20 @@ class SharedStore:
             heartbeat_seconds=settings.lease_heartbeat_seconds, lease_timeout_seconds=settings.lease_timeout_seconds
         )
         timeout = settings.shared_store_timeout_seconds
-        return cls(open_bucket(settings.shared_store, environment, timeout_seconds=timeout), times)
+        return cls(open_bucket(settings.shared_store, environment, timeout_seconds=timeout), gate, times)
 
     async def find(self, digest: Digest) -> ObjectInfo | None:
         """Tell whether the store has a file, and its size."""
         return await self._bucket.info(_key(digest))
 
-    async def locate(self, digest: Digest, filename: str) -> ResolvedFile | None:
-        """Return the stored file as something that the transfer can fetch; None when it is not there."""
-        info = await self.find(digest)
-        if info is None:
+    async def locate(self, file: ResolvedFile) -> ResolvedFile | None:
+        """Return the stored copy of a file as something that can be fetched; None when it is not there."""
+        if file.digest is None or (info := await self.find(file.digest)) is None:
             return None
-        return ResolvedFile(
-            source=StoreSource(url=f"{self._bucket.url}/{_key(digest)}"),
-            url=await self._bucket.sign(_key(digest), SIGNED_SECONDS),
-            filename=safe_component(filename),
-            size_bytes=info.size_bytes,
-            digest=digest,
-            etag=info.etag,
-            accepts_ranges=True,
-        )
-
-    async def pull(self, digest: Digest, part: Path) -> bool:
-        """Write a stored file to `part` and prove it; False when the store does not have it.
-
-        Raises: ChecksumMismatchError: the object is not what its name says; ServerError.
-        """
-        import asyncio
-
-        info = await self.find(digest)
-        if info is None:
-            return False
-        hasher = hashlib.sha256()
-        with part.open("wb") as file:
-            async for chunk in self._chunks(digest, info.size_bytes):
-                await asyncio.to_thread(_write, file.fileno(), hasher, chunk)
-        if hasher.hexdigest() != digest.hex:
-            raise ChecksumMismatchError(
-                f"the shared store holds other bytes under {digest.hex[:12]}…", hint="delete that object"
-            )
-        return True
-
-    async def _chunks(self, digest: Digest, size_bytes: int) -> AsyncIterator[bytes]:
-        """Yield an object's bytes in order, with a few requests ahead of the reader."""
-        import asyncio
-
-        starts = iter(range(0, size_bytes, _CHUNK_BYTES))
-        ahead: deque[asyncio.Task[bytes]] = deque()
-
-        def ask() -> None:
-            if (start := next(starts, None)) is not None:
-                stop = min(start + _CHUNK_BYTES, size_bytes)
-                ahead.append(asyncio.create_task(self._bucket.read(_key(digest), start, stop)))
-
-        try:
-            for _ in range(_PARALLEL_READS):
-                ask()
-            while ahead:
-                yield await ahead.popleft()
-                ask()
-        finally:
-            for task in ahead:
-                task.cancel()
-            await asyncio.gather(*ahead, return_exceptions=True)
+        url = await self._bucket.sign(_key(file.digest), SIGNED_SECONDS)
+        if self._bucket.folder is None:
+            self._gate.trust(url)
+        return replace(file, url=url, size_bytes=info.size_bytes, etag=info.etag, accepts_ranges=True)
 
     async def push(self, digest: Digest, path: Path) -> bool:
         """Put a proven file into the store; False when it was there already."""
@@ -164,59 +147,60 @@ class SharedStore:
             timeout_seconds=times.lease_timeout_seconds,
         )
 
-    async def fetch_through(self, digest: Digest, part: Path, fetch_origin: Callable[[], Awaitable[None]]) -> Served:
-        """Bring a file to `part`: from the store, else from the origin by one of all that ask at the same time.
+    @asynccontextmanager
+    async def turn(self, file: ResolvedFile) -> AsyncIterator[Turn]:
+        """Wait until the store has the file, or until it is our turn to bring it from the origin.
 
-        `fetch_origin` writes and proves `part`. A store that fails is passed by: the file comes from the origin.
+        Of all that ask at the same time one gets the origin; the others wait until it has called `Turn.keep`. A file
+        without a SHA-256 comes from the origin, and so does everything while the store fails.
         """
+        digest = file.digest
+        if digest is None or digest.algorithm != "sha256" or self._doubted.get(digest, 0.0) > time.monotonic():
+            yield Turn(file=file, served=Served.ORIGIN, _store=self)
+            return
         lease = self.lease(digest)
         try:
-            if await self._wait_for_turn(digest, part, lease):
-                return Served.STORE
-        except (SourceError, TransferError, ChecksumMismatchError) as err:
+            stored = await self._wait(file, lease)
+        except StowError as err:
             _log.warning("the shared store is passed by: %s", err)
-            await lease.release()
-            await fetch_origin()
-            return Served.ORIGIN
+            stored = None
         try:
-            await fetch_origin()
-            await self._try_push(digest, part)
+            if stored is None:
+                yield Turn(file=file, served=Served.ORIGIN, _store=self)
+            else:
+                yield self._stored_turn(stored, digest)
+        except StowError:
+            if stored is not None:
+                self._doubted[digest] = time.monotonic() + _DOUBT_SECONDS
+            raise
         finally:
             await lease.release()
-        return Served.ORIGIN
 
-    async def _wait_for_turn(self, digest: Digest, part: Path, lease: Lease) -> bool:
-        """Return True once the file came from the store, False once it is our turn to fetch it."""
+    def _stored_turn(self, stored: ResolvedFile, digest: Digest) -> Turn:
+        folder = self._bucket.folder
+        return Turn(
+            file=stored,
+            served=Served.STORE,
+            local_path=folder / _key(digest) if folder is not None else None,
+            _store=self,
+        )
+
+    async def _wait(self, file: ResolvedFile, lease: Lease) -> ResolvedFile | None:
+        """Return the stored copy once it is there, None once we hold the lease and it is not."""
         import asyncio
 
-        while not await self.pull(digest, part):
+        while True:
+            if (stored := await self.locate(file)) is not None:
+                return stored
             if await lease.try_acquire():
-                # It may have come between our look and our lease.
-                return await self._pull_under_lease(digest, part, lease)
+                stored = await self.locate(file)  # it may have come between our look and our lease
+                if stored is not None:
+                    await lease.release()
+                return stored
             await asyncio.sleep(self._times.poll_seconds)
-        return True
-
-    async def _pull_under_lease(self, digest: Digest, part: Path, lease: Lease) -> bool:
-        if not await self.pull(digest, part):
-            return False
-        await lease.release()
-        return True
-
-    async def _try_push(self, digest: Digest, part: Path) -> None:
-        try:
-            await self.push(digest, part)
-        except StowError as err:
-            _log.warning("%s… could not be put into the shared store: %s", digest.hex[:12], err)
 
 
 def _key(digest: Digest) -> str:
     if digest.algorithm != "sha256":
         raise ValueError(f"the store is keyed by SHA-256, not {digest.algorithm}")
     return f"sha256/{digest.hex[:2]}/{digest.hex}"
-
-
-def _write(handle: int, hasher: hashlib._Hash, chunk: bytes) -> None:
-    hasher.update(chunk)
-    view = memoryview(chunk)
-    while view:
-        view = view[os.write(handle, view) :]
