@@ -57,11 +57,14 @@ def send(
     body: object,
     headers: Mapping[str, str],
 ) -> tuple[int, Any]:
-    """Make one request and read its JSON. Raises: OSError and HTTPException as they come; see `BROKEN`."""
+    """Make one request and read its JSON, or its plain text where the answer says so. Raises: OSError and HTTPException as they come; see `BROKEN`."""
     data = None if body is None else json.dumps(body).encode("utf-8")
     connection.request(method, path, body=data, headers=dict(headers))
     with connection.getresponse() as response:
         text = response.read()
+        plain = response.headers.get_content_type() == "text/plain"
+    if plain and response.status == http.client.OK:
+        return response.status, text.decode("utf-8")
     try:
         return response.status, json.loads(text) if text else None
     except ValueError:

@@ -39,7 +39,7 @@ def run_engine(state_dir: Path, settings: Settings, version: str) -> int:
     place = run_dirs(state_dir, settings.run_dir)[0]
     try:
         place.create()
-        with _held(place, state_dir, settings.engine_start_timeout_seconds) as mine:
+        with _held(place, state_dir, settings.engine_start_timeout_seconds / 2) as mine:
             if mine:
                 asyncio.run(_Engine(state_dir, settings, version, place).run())
     except StowError as err:
@@ -68,18 +68,18 @@ def _held(place: RunDir, state_dir: Path, timeout_seconds: float) -> Iterator[bo
         place.info.unlink(missing_ok=True)
         place.socket.unlink(missing_ok=True)
         place.failure.unlink(missing_ok=True)
-        with _state_lock(state_dir):
+        with _state_lock(state_dir, timeout_seconds):
             yield True
 
 
 @contextlib.contextmanager
-def _state_lock(state_dir: Path) -> Iterator[None]:
+def _state_lock(state_dir: Path, timeout_seconds: float) -> Iterator[None]:
     state_dir.mkdir(parents=True, exist_ok=True)
     mount = mount_of(state_dir)
     with FileLock(state_dir / _STATE_LOCK_NAME) as lock:
         if mount is None or not mount.network:
             with contextlib.suppress(OSError):  # a file system without locks
-                if not lock.acquire_within(_DRAIN_SECONDS * 2):
+                if not lock.acquire_within(timeout_seconds):
                     raise EngineError(
                         f"another engine, out of our reach, works on `{state_dir}`",
                         hint="give its callers and ours the same COMFYSTOW_RUN_DIR, or end it",

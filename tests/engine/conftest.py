@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from comfystow.core.config import Settings, load_settings
+from comfystow.core.engine.installation import bare_layout
 from comfystow.core.engine.sync_client import SyncEngineClient
+from comfystow.core.records.json import to_json
+from comfystow.core.sessions import LastLayout
 from support.engines import end_engines
 
 
@@ -17,6 +21,9 @@ def run_dir(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monkey
     path = tmp_path_factory.mktemp("r")
     monkeypatch.setenv("COMFYSTOW_RUN_DIR", str(path))
     monkeypatch.setenv("COMFYSTOW_ENGINE_START_TIMEOUT_SECONDS", "60")
+    # The discard port: what is asked for there is taken into the queue, and gets no further.
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv("COMFYSTOW_ALLOW_HOSTS", "127.0.0.1:9")
     return path
 
 
@@ -24,6 +31,11 @@ def run_dir(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monkey
 def state_dir(tmp_path: Path, run_dir: Path) -> Iterator[Path]:
     """Give a state folder; its engine ends with the test."""
     path = tmp_path / "state"
+    path.mkdir()
+    (tmp_path / "models").mkdir()
+    # As if a ComfyUI with these folders had been attached before.
+    last = LastLayout(saved_at=0.0, layout=bare_layout(tmp_path / "models"))
+    (path / "layout.json").write_text(json.dumps(to_json(last)))
     yield path
     end_engines(path)
 

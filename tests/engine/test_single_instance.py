@@ -35,7 +35,7 @@ def _kill_winner(state_dir: Path, after_seconds: float, killed: list[int], stop:
 
 def _round(state_dir: Path, number: int, chance: random.Random) -> tuple[set[str], set[int]]:
     """Return the downloads that were accepted, and the engines that accepted them or were killed."""
-    prefix = f"https://storage.test/round{number}/file"
+    prefix = f"hf://owner/round{number}/file"
     herd = subprocess.Popen(
         [sys.executable, str(HERD), str(CHECKOUT), str(state_dir), str(CALLERS), prefix],
         stdin=subprocess.PIPE,
