@@ -16,7 +16,6 @@ from ..errors import (
     StorageError,
     StowError,
     TransferError,
-    UsageError,
 )
 from ..metrics.reading import Counters, Reading
 from ..records.download import Download, DownloadState, Verified
@@ -34,7 +33,7 @@ _UNPROVEN = "none"
 def _codes() -> list[str]:
     """Return the codes that a download can fail with: the branches of the tree that it meets, and the unexpected."""
     pending: list[type[StowError]] = [
-        SourceError, TransferError, IntegrityError, StorageError, EgressError, HeaderError, UsageError,
+        SourceError, TransferError, IntegrityError, StorageError, EgressError, HeaderError,
     ]  # fmt: skip
     codes = [StowError.code]
     while pending:

@@ -17,6 +17,8 @@ COMMANDS = {
     "missing": "say what a workflow needs and lacks",
     "ensure": "fetch what a workflow lacks",
     "downloads": "show and steer the queue",
+    "monitor": "GPU, processor, memory, disk and network, live",
+    "metrics": "all numbers for Prometheus; its rules and a dashboard",
     "auth": "keep, remove and try tokens; show the access secret",
     "engine": "the process that downloads: status, stop, run",
     "bench": "compare with other tools on this machine",

@@ -57,7 +57,10 @@ def send(
     body: object,
     headers: Mapping[str, str],
 ) -> tuple[int, Any]:
-    """Make one request and read its JSON, or its plain text where the answer says so. Raises: OSError and HTTPException as they come; see `BROKEN`."""
+    """Make one request and read its JSON, or its text where it answers in plain text (`/metrics`).
+
+    Raises: OSError and HTTPException as they come; see `BROKEN`.
+    """
     data = None if body is None else json.dumps(body).encode("utf-8")
     connection.request(method, path, body=data, headers=dict(headers))
     with connection.getresponse() as response:
