@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import math
+from collections import Counter
+from pathlib import Path
 from typing import Any
 
 from comfy_api.latest import io
 
+from ..core.errors import NotFoundHereError
 from ..core.units import format_bytes
-from . import comfyui, engine
+from . import comfyui
 from .choices import folder_choices
+
+#: What authors write into safetensors metadata (Stability AI's modelspec, kohya-ss' training scripts).
+_METADATA = ("modelspec.title", "modelspec.architecture", "modelspec.trigger_phrase", "ss_base_model_version",
+             "general.architecture", "general.name")  # fmt: skip
+_MAX_TEXT_CHARS = 200
 
 
 class ModelInfo(io.ComfyNode):  # type: ignore[misc]
-    """Reads the header of a file or of a reference: kind, base model, precision, size."""
+    """Reads the header of a file: format, precision, parameters, size, what its author wrote into it."""
 
     @classmethod
     def define_schema(cls) -> Any:
@@ -22,10 +32,10 @@ class ModelInfo(io.ComfyNode):  # type: ignore[misc]
             node_id="StowModelInfo",
             display_name="Model Info",
             category="ComfyStow",
-            description="Tells kind, base model, precision and size of a model, from its header alone.",
+            description="Tells format, precision, parameters and size of a model from its header alone.",
             inputs=[
                 io.Combo.Input("folder", options=folder_choices()),
-                io.String.Input("name", default="", tooltip="A file of the folder, or a link to a model."),
+                io.String.Input("name", default="", tooltip="A file of the folder, as its loader lists it."),
             ],
             outputs=[io.String.Output("text", display_name="text"), io.String.Output("json", display_name="json")],
             hidden=[io.Hidden.unique_id],
@@ -38,22 +48,64 @@ class ModelInfo(io.ComfyNode):  # type: ignore[misc]
         return True
 
     @classmethod
+    def fingerprint_inputs(cls, folder: str, name: str) -> Any:
+        """Run again when the file came, went or changed."""
+        return comfyui.file_mark(folder, name or "")
+
+    @classmethod
     async def execute(cls, folder: str, name: str) -> Any:
-        """Ask the engine; this process reads no model file for it."""
+        """Read the header and show it."""
         path = comfyui.full_path(folder, name.strip())
-        facts = await engine.call("POST", "/inspect", {"references": [path or name.strip()]})
-        info = facts[0] if isinstance(facts, list) else facts
-        comfyui.show_text(cls.hidden.unique_id, text := _text(info))
-        return io.NodeOutput(text, json.dumps(info, ensure_ascii=False), ui={"text": [text]})
+        if path is None:
+            raise NotFoundHereError(f"`{name}` is not in `{folder}`\nEnsure Model can fetch it first.")
+        facts = {"name": name.strip(), "folder": folder, **await asyncio.to_thread(read_facts, Path(path))}
+        text = facts_text(facts)
+        comfyui.show_text(cls.hidden.unique_id, text)
+        return io.NodeOutput(text, json.dumps(facts, ensure_ascii=False), ui={"text": [text]})
 
 
-def _text(info: dict[str, Any]) -> str:
+def read_facts(path: Path) -> dict[str, Any]:
+    """Read a header; unknown is None. Raises: HeaderError: the file is damaged, or of a format without a header."""
+    from ..core.headers.gguf import parse_gguf  # late: this module is imported while ComfyUI starts
+    from ..core.headers.safetensors import parse_safetensors
+
+    size_bytes = path.stat().st_size
+    with path.open("rb") as file:
+
+        def read(offset: int, size: int) -> bytes:
+            file.seek(offset)
+            return file.read(size)
+
+        parse = parse_gguf if read(0, 4) == b"GGUF" else parse_safetensors
+        header = parse(read, size_bytes)
+    elements: Counter[str] = Counter()
+    for tensor in header.tensors.values():
+        elements[tensor.dtype] += math.prod(tensor.shape)
+    return {
+        "format": header.format,
+        "precision": elements.most_common(1)[0][0] if elements else None,
+        "parameters": elements.total(),
+        "tensors": len(header.tensors),
+        "size_bytes": size_bytes,
+        "whole": header.fits(size_bytes),
+        "metadata": {key: str(header.metadata[key])[:_MAX_TEXT_CHARS] for key in _METADATA if key in header.metadata},
+    }
+
+
+def facts_text(facts: dict[str, Any]) -> str:
+    """Write the facts for people, one a line."""
     lines = [
-        ("kind", info.get("kind")),
-        ("base model", info.get("base_model")),
-        ("precision", info.get("precision")),
-        ("folder", info.get("folder")),
-        ("size", format_bytes(info.get("size_bytes"))),
-        ("in VRAM", format_bytes(info.get("vram_bytes"))),
+        facts["name"],
+        f"{facts['format']}, {facts['precision'] or 'no tensors'}, {_count(facts['parameters'])} parameters",
+        format_bytes(facts["size_bytes"])
+        + ("" if facts["whole"] is not False else ": its length does not fit its header"),
+        *(f"{key.rpartition('.')[2]}: {value}" for key, value in facts["metadata"].items()),
     ]
-    return "\n".join(f"{label}: {value}" for label, value in lines if value is not None)
+    return "\n".join(lines)
+
+
+def _count(number: int) -> str:
+    for factor, unit in ((10**9, "billion"), (10**6, "million")):
+        if number >= factor:
+            return f"{number / factor:.1f} {unit}"
+    return str(number)

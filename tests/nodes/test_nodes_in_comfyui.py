@@ -160,6 +160,34 @@ def test_what_arrives_is_given_to_the_stock_loader_which_judges_it(comfy_server,
     assert (comfy_server.models / folder / "x.safetensors").is_file()
 
 
+def test_model_info_reads_a_header_and_shows_it(comfy_server, tiny_wan):
+    (comfy_server.models / "loras" / "info.safetensors").write_bytes(
+        save(load(tiny_wan), metadata={"modelspec.title": "Tiny <b>one</b>"})
+    )
+    prompt = {"9": {"class_type": "StowModelInfo", "inputs": {"folder": "loras", "name": "info.safetensors"}}}
+    entry = comfy_server.run_prompt(prompt)
+    assert outcome(entry)[0] == "success", outcome(entry)
+    (text,) = entry["outputs"]["9"]["text"]
+    parameters = sum(tensor.size for tensor in load(tiny_wan).values())
+    assert text.splitlines()[:2] == ["info.safetensors", f"safetensors, F16, {parameters} parameters"]
+    assert "title: Tiny <b>one</b>" in text
+
+
+def test_model_info_of_a_damaged_file_says_so(comfy_server, tiny_wan):
+    (comfy_server.models / "loras" / "cut.safetensors").write_bytes(tiny_wan[:10_000])
+    entry = comfy_server.run_prompt(
+        {"9": {"class_type": "StowModelInfo", "inputs": {"folder": "loras", "name": "cut.safetensors"}}}
+    )
+    assert "its length does not fit its header" in entry["outputs"]["9"]["text"][0]
+
+
+def test_model_info_of_a_missing_file_says_what_to_do(comfy_server):
+    entry = comfy_server.run_prompt(
+        {"9": {"class_type": "StowModelInfo", "inputs": {"folder": "loras", "name": "gone.safetensors"}}}
+    )
+    assert "`gone.safetensors` is not in `loras`\nEnsure Model can fetch it" in outcome(entry)[1]
+
+
 @pytest.mark.parametrize("count", [1, 2, 3, 4])
 def test_load_clip_fetches_and_loads_one_to_four(comfy_server, hub, count):
     # One tensor of CLIP-L's width: ComfyUI takes it for CLIP-L and leaves the rest as it was made.

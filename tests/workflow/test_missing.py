@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
+import pytest
 from comfystow.core.records.model import Folder, FolderLayout
+from comfystow.core.workflow.load import load_document
 from comfystow.core.workflow.missing import missing
 from comfystow.core.workflow.status import LayoutInventory
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "example_workflows"
 
 
 def test_the_shape_is_the_contracts(graph, tmp_path):
@@ -35,3 +40,10 @@ def test_an_unreadable_document_is_reported_with_its_error():
     (report,) = missing({"a": 1}, inventory=LayoutInventory(FolderLayout()), workflow="w.json")
     assert report["models"] == []
     assert report["error"]["code"] == "bad_workflow"
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.json")), ids=lambda path: path.stem)
+def test_every_example_workflow_is_read_and_resolves(path):
+    (found,) = missing(load_document(path), inventory=LayoutInventory(FolderLayout()), workflow=path.name)
+    assert (found["error"], found["skipped"]) == (None, [])
+    assert all(model["candidates"][0]["confidence"] in {"exact", "high"} for model in found["models"])
