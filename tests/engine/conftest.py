@@ -15,29 +15,56 @@ from comfystow.core.sessions import LastLayout
 from support.engines import end_engines
 
 
+def _environment(run_dir: Path) -> dict[str, str]:
+    return {
+        "COMFYSTOW_RUN_DIR": str(run_dir),
+        "COMFYSTOW_ENGINE_START_TIMEOUT_SECONDS": "60",
+        # The discard port: what is asked for there is taken into the queue, and gets no further.
+        "HF_ENDPOINT": "http://127.0.0.1:9",
+        "COMFYSTOW_ALLOW_HOSTS": "127.0.0.1:9",
+    }
+
+
+def _make_state(base: Path) -> Path:
+    """Make a state folder as if a ComfyUI with its models in `base/models` had been attached before."""
+    state, models = base / "state", base / "models"
+    state.mkdir()
+    models.mkdir()
+    last = LastLayout(saved_at=0.0, layout=bare_layout(models))
+    (state / "layout.json").write_text(json.dumps(to_json(last)))
+    return state
+
+
 @pytest.fixture
 def run_dir(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Give a run directory that every process of the test uses."""
     path = tmp_path_factory.mktemp("r")
-    monkeypatch.setenv("COMFYSTOW_RUN_DIR", str(path))
-    monkeypatch.setenv("COMFYSTOW_ENGINE_START_TIMEOUT_SECONDS", "60")
-    # The discard port: what is asked for there is taken into the queue, and gets no further.
-    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    monkeypatch.setenv("COMFYSTOW_ALLOW_HOSTS", "127.0.0.1:9")
+    for name, value in _environment(path).items():
+        monkeypatch.setenv(name, value)
     return path
 
 
 @pytest.fixture
 def state_dir(tmp_path: Path, run_dir: Path) -> Iterator[Path]:
     """Give a state folder; its engine ends with the test."""
-    path = tmp_path / "state"
-    path.mkdir()
-    (tmp_path / "models").mkdir()
-    # As if a ComfyUI with these folders had been attached before.
-    last = LastLayout(saved_at=0.0, layout=bare_layout(tmp_path / "models"))
-    (path / "layout.json").write_text(json.dumps(to_json(last)))
+    path = _make_state(tmp_path)
     yield path
     end_engines(path)
+
+
+@pytest.fixture(scope="module")
+def shared_client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SyncEngineClient]:
+    """Give a client of an engine that the tests of one file share, with an empty queue that stays empty."""
+    base = tmp_path_factory.mktemp("shared")
+    state = _make_state(base)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in _environment(tmp_path_factory.mktemp("r")).items():
+            patch.setenv(name, value)
+        patch.setenv("COMFYSTOW_ENGINE_IDLE_SECONDS", "60")
+        with SyncEngineClient(state, load_settings()) as client:
+            client.call("GET", "/engine")
+            yield client
+    end_engines(state)
 
 
 @pytest.fixture
