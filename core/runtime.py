@@ -88,7 +88,7 @@ async def open_runtime(state_dir: Path, settings: Settings) -> Runtime:
     networks = Networks(settings, state_dir)
     store = DownloadStore(state_dir)
     downloads = _build_queue(settings, events, sessions, networks, store)
-    watch = _build_watch(settings, events, sessions, downloads)
+    watch = _build_watch(state_dir, settings, events, sessions, downloads)
     sessions.listen(downloads.look_again)
     downloads.open()
     watch.open()
@@ -103,12 +103,17 @@ async def open_runtime(state_dir: Path, settings: Settings) -> Runtime:
     )
 
 
-def _build_watch(settings: Settings, events: EventBus, sessions: SessionRegistry, downloads: DownloadManager) -> Watch:
+def _build_watch(
+    state_dir: Path, settings: Settings, events: EventBus, sessions: SessionRegistry, downloads: DownloadManager
+) -> Watch:
     from .. import __version__
 
     def roots() -> Iterator[Path]:
-        for folder in sessions.layout().folders.values():
+        folders = sessions.layout().folders
+        for folder in folders.values():
             yield from folder.directories
+        if not folders:
+            yield state_dir
 
     def environment() -> Mapping[str, str]:
         """The variables of the ComfyUI that came last: it is its GPUs that are meant."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..engine.sync_client import SyncEngineClient
 from .machine import Line, lines_of
-from .options import add_common, client_of, installation_of
+from .options import add_common, installation_of, session_client_of
 from .output import say, show_json
 
 #: Longer than one look: the next one renews it.
@@ -29,7 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Show the machine; with `--json` one object, or without `--once` one a line."""
-    with client_of(installation_of(arguments)) as client:
+    with session_client_of(installation_of(arguments)) as client:
         if arguments.once:
             view = _look(client, max(1.0, arguments.interval))
             show_json(view) if arguments.json else _print(lines_of(view))

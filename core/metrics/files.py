@@ -8,7 +8,8 @@ from .dashboard import dashboard
 from .rules import HEADER, alert_rules, scrape_config
 
 RULES_NAME = "comfystow.rules.yml"
-DEFAULT_TARGET = "comfyui:8188"
+#: `comfystow metrics --listen` in ComfyUI's container: ComfyUI's own port asks other machines for the access secret.
+DEFAULT_TARGET = "comfyui:9188"
 
 #: Where compose mounts the dashboards in Grafana's container.
 _DASHBOARDS = "/var/lib/grafana/dashboards"

@@ -25,7 +25,7 @@ def _rule(alert: Alert) -> dict[str, object]:
 
 
 def scrape_config(target: str, *, rule_file: str) -> str:
-    """Give a Prometheus configuration that scrapes ComfyUI's own port."""
+    """Give a Prometheus configuration that scrapes what `comfystow metrics --listen` serves."""
     import yaml
 
     config = {
@@ -34,7 +34,7 @@ def scrape_config(target: str, *, rule_file: str) -> str:
         "scrape_configs": [
             {
                 "job_name": "comfystow",
-                "metrics_path": "/comfystow/v1/metrics",
+                "metrics_path": "/metrics",
                 "static_configs": [{"targets": [target]}],
             }
         ],

@@ -28,10 +28,10 @@ def test_prometheus_accepts_configuration_and_rules(tmp_path: Path) -> None:
 
 
 def test_configuration_scrapes_the_given_target_where_the_metrics_are() -> None:
-    config = yaml.safe_load(monitoring_files("pod:8188")["prometheus/prometheus.yml"])
+    config = yaml.safe_load(monitoring_files("pod:9188")["prometheus/prometheus.yml"])
     (job,) = config["scrape_configs"]
-    assert job["metrics_path"] == "/comfystow/v1/metrics"
-    assert job["static_configs"] == [{"targets": ["pod:8188"]}]
+    assert job["metrics_path"] == "/metrics"
+    assert job["static_configs"] == [{"targets": ["pod:9188"]}]
 
 
 def test_dashboard_has_what_grafana_needs() -> None:
