@@ -87,6 +87,12 @@ def shipped_entries() -> tuple[CatalogueEntry, ...]:
     return tuple(_read_file(_SHIPPED, "ComfyUI's workflow templates"))
 
 
+@cache
+def shipped_catalogue() -> Catalogue:
+    """Return the shipped list alone."""
+    return Catalogue(shipped_entries())
+
+
 def _judge(entry: CatalogueEntry, rivals: list[CatalogueEntry], folder: str | None) -> tuple[Confidence, str]:
     if _COMMON_NAMES.fullmatch(entry.name.lower()):
         return Confidence.GUESS, f"{entry.origin} lists it, but many models have that name"

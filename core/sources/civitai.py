@@ -5,11 +5,20 @@ The API's own `downloadUrl` selects by metadata and may answer 404 or give anoth
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from ..config import Settings
-from ..errors import AuthRequiredError, GoneError, InvalidNameError, NotAModelError, NotFoundError, UsageError
+from ..errors import (
+    AuthRequiredError,
+    GoneError,
+    InvalidNameError,
+    NotAModelError,
+    NotFoundError,
+    StowError,
+    UsageError,
+)
 from ..net.client import HttpClient
 from ..net.credentials import Credentials
 from ..net.hosts import CIVITAI_HOSTS, origin_of
@@ -17,9 +26,10 @@ from ..net.location import Location
 from ..paths import safe_component
 from ..records.source import CivitaiSource, Digest, ResolvedFile
 from .civitai_errors import civitai_explainer, downloads_disabled, login_required
-from .civitai_files import Version, VersionFile, choose_file, read_version
+from .civitai_files import Version, VersionFile, choose_file, read_licence, read_version
 from .folders import folder_of_civitai
 
+_log = logging.getLogger("comfystow.sources")
 _SITES = ("https://civitai.com", "https://civitai.red")
 #: Largest batch that `POST /api/v1/model-versions/by-hash/ids` takes (its source, and developer.civitai.com).
 MAX_HASHES = 10_000
@@ -53,9 +63,10 @@ class Civitai:
         file = choose_file(version, source.file_id, source.wanted)
         if version.usage_control not in {None, "Download"}:
             raise downloads_disabled()
-        query = urlencode({"fileId": file.id})
-        site, location = await self._first_site(f"/api/download/models/{version.id}?{query}", credentials, self._locate)
-        return _resolved(site, version, file, location)
+        path = f"/api/download/models/{version.id}?{urlencode({'fileId': file.id})}"
+        site, location = await self._first_site(path, credentials, self._locate)
+        licence = version.licence or await self._licence(version.model_id, credentials)
+        return _resolved(site, version, file, location, licence)
 
     async def version(self, source: CivitaiSource, credentials: Credentials | None) -> Version:
         """Return the version that a source means: its own, else the newest that holds the file, else the newest."""
@@ -79,6 +90,16 @@ class Civitai:
             wanted = f"file {source.file_id}" if source.file_id is not None else "published version"
             raise NotFoundError(f"model {source.model_id} has no {wanted}", hint="open its page on Civitai")
         return versions[0]
+
+    async def _licence(self, model_id: int | None, credentials: Credentials | None) -> dict[str, object] | None:
+        """Ask the model what its versions do not tell; a file is not held up by it."""
+        if model_id is None:
+            return None
+        try:
+            return read_licence(await self._ask(f"models/{model_id}", credentials))
+        except StowError as err:
+            _log.info("the licence of model %d is not known: %s", model_id, err)
+            return None
 
     async def identify(self, digests: list[Digest], credentials: Credentials | None = None) -> dict[str, CivitaiSource]:
         """Look SHA-256 digests up, 10,000 in one request; returns those that Civitai knows, by their hex digits."""
@@ -140,7 +161,9 @@ class Civitai:
         raise refusal
 
 
-def _resolved(site: str, version: Version, file: VersionFile, location: Location) -> ResolvedFile:
+def _resolved(
+    site: str, version: Version, file: VersionFile, location: Location, licence: dict[str, object] | None
+) -> ResolvedFile:
     source = CivitaiSource(model_id=version.model_id, version_id=version.id, file_id=file.id)
     return ResolvedFile(
         source=source,
@@ -152,7 +175,7 @@ def _resolved(site: str, version: Version, file: VersionFile, location: Location
         folder_hint=folder_of_civitai(file.type, version.model_type),
         base_model_hint=version.base_model,
         page_url=f"{site}/models/{version.model_id}?modelVersionId={version.id}" if version.model_id else None,
-        metadata=_metadata(version, file),
+        metadata=_metadata(version, file) | ({"licence": licence} if licence is not None else {}),
     )
 
 

@@ -51,6 +51,8 @@ class Version:
     usage_control: str | None
     trained_words: tuple[str, ...]
     preview_url: str | None
+    licence: dict[str, object] | None
+    """None where the answer does not tell: only a model's own does."""
     files: tuple[VersionFile, ...]
 
 
@@ -77,12 +79,26 @@ def read_version(data: Any, model: dict[str, Any] | None = None) -> Version:
         if isinstance(words, list)
         else (),
         preview_url=_text(first.get("url")),
+        licence=read_licence(model) if model is not None else None,
         files=tuple(
             _file(row)
             for row in (files if isinstance(files, list) else [])
             if isinstance(row, dict) and _number(row.get("id"))
         ),
     )
+
+
+def read_licence(model: object) -> dict[str, object] | None:
+    """Return what a model's creator allows (developer.civitai.com, "Models": the allow… fields), None when not told."""
+    if not isinstance(model, dict) or not isinstance(model.get("allowNoCredit"), bool):
+        return None
+    uses = model.get("allowCommercialUse")
+    return {
+        "credit_required": not model["allowNoCredit"],
+        "commercial_use": [use for use in uses if isinstance(use, str)][:10] if isinstance(uses, list) else [],
+        "derivatives": model.get("allowDerivatives") is True,
+        "other_licence": model.get("allowDifferentLicense") is True,
+    }
 
 
 def choose_file(version: Version, file_id: int | None, wanted: tuple[tuple[str, str], ...]) -> VersionFile:

@@ -2,16 +2,19 @@
 
 A file is resolved by the headers of `/resolve/` (huggingface_hub `file_download.py`, get_hf_file_metadata):
 `X-Repo-Commit` pins the revision, `X-Linked-Etag` is the SHA-256 of an LFS or Xet file, `X-Linked-Size` its size.
+huggingface_hub itself is not called: it takes half a second to import, its HTTP library is another one in each of its
+major versions (requests, httpx, httpx2), and none of them can be held to the addresses that the gate has checked.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import replace
+from difflib import get_close_matches
 from urllib.parse import quote
 
 from ..config import Settings
-from ..errors import AmbiguousSourceError, EgressError, NotFoundError
+from ..errors import AmbiguousSourceError, EgressError, NotFoundError, StowError
 from ..net.client import HttpClient
 from ..net.credentials import Credentials
 from ..net.hosts import HUGGINGFACE_HOSTS, origin_of
@@ -48,7 +51,10 @@ class HuggingFace:
         self._check_online()
         if not source.filename or source.filename.endswith("/"):
             raise await self._which(source, credentials)
-        location = await self._head(self.url(source), credentials)
+        try:
+            location = await self._head(self.url(source), credentials)
+        except NotFoundError as err:
+            raise await self._with_nearest(err, source, credentials) from err
         commit = location.header("X-Repo-Commit")
         if commit is None or _COMMIT.fullmatch(commit) is None:
             return self._resolved(source, location)  # a mirror that does not tell: unpinned, as the link was
@@ -84,6 +90,23 @@ class HuggingFace:
 
     async def _head(self, url: str, credentials: Credentials | None) -> Location:
         return await locate(self._client, url, credentials=credentials, method="HEAD", stay=True)
+
+    async def _with_nearest(
+        self, error: NotFoundError, source: HuggingFaceSource, credentials: Credentials | None
+    ) -> NotFoundError:
+        """Name the files that were probably meant; the error stays as it is where the repository is what is missing."""
+        try:
+            files = await self.list_files(replace(source, filename=""), credentials)
+        except StowError:
+            return error
+        names = [str(file.metadata["path"]) for file in files]
+        near = [name for name in names if name.rsplit("/", 1)[-1] == source.filename.rsplit("/", 1)[-1]]
+        near += get_close_matches(source.filename, names, n=3, cutoff=0.75)
+        if not near:
+            return error
+        return NotFoundError(
+            error.message, hint=f"did you mean {' or '.join(f'`{name}`' for name in dict.fromkeys(near))}?"
+        )
 
     async def _split_revision(
         self, source: HuggingFaceSource, commit: str, credentials: Credentials | None

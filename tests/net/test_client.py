@@ -6,6 +6,7 @@ import asyncio
 import gzip
 
 import pytest
+from comfystow.core.config import load_settings
 from comfystow.core.errors import (
     AuthRequiredError,
     ConnectFailedError,
@@ -20,6 +21,11 @@ from comfystow.core.errors import (
     TruncatedBodyError,
 )
 from comfystow.core.net.answers import retry_after_seconds
+from comfystow.core.net.client import HttpClient, HttpLimits
+from comfystow.core.net.credentials import Credentials
+from comfystow.core.net.egress import EgressGate
+from comfystow.core.net.hosts import AllowList
+from comfystow.core.net.proxies import Proxies
 from comfystow.core.net.ranged import read_range
 from support.wayout import way_out
 
@@ -141,6 +147,35 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused(hub, tmp_path) -
                 await way.client.locate(f"https://127.0.0.1:{port}/x")
     finally:
         server.close()
+
+
+async def test_a_proxy_is_asked_for_the_name_and_nobody_resolves_it_here() -> None:
+    asked: list[bytes] = []
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async def nobody(host: str, port: int) -> list[str]:
+        raise AssertionError(f"{host} was looked up")
+
+    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    url = f"http://me:hunter2@127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    proxies = Proxies.from_environment({"HTTPS_PROXY": url})
+    settings = load_settings({})
+    client = HttpClient(HttpLimits(), EgressGate(AllowList.build(settings), proxies=proxies, lookup=nobody))
+    tokens = Credentials(settings=settings, environment={"HF_TOKEN": "hf_secretsecret"})
+    try:
+        with pytest.raises(ConnectFailedError, match="proxy") as caught:
+            await client.locate("https://huggingface.co/o/r/resolve/main/x", credentials=tokens)
+    finally:
+        await client.close()
+        server.close()
+    assert asked[0].startswith(b"CONNECT huggingface.co:443 ")
+    assert b"hf_secretsecret" not in asked[0]
+    assert "hunter2" not in f"{caught.value!r} {caught.value.hint}"
 
 
 async def test_a_body_above_its_bound_is_not_taken_in(hub, way, url: str) -> None:

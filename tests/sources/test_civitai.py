@@ -76,6 +76,21 @@ async def test_what_the_page_tells_is_kept(way) -> None:
     assert any("?file=3001" in choice for choice in file.metadata["choices"])
 
 
+@pytest.mark.parametrize("text", ["civitai://1001", "civitai://1001@2001", "civitai://@2001"])
+async def test_the_licence_is_kept_whichever_way_the_file_was_named(way, text: str) -> None:
+    licence = (await resolve(way, text)).metadata["licence"]
+    assert licence == {
+        "credit_required": False, "commercial_use": ["Image"], "derivatives": True, "other_licence": False
+    }  # fmt: skip
+
+
+async def test_a_file_is_not_held_up_by_its_licence(hub, way) -> None:
+    hub.fault("status", origin="civitai", path="/api/v1/models/*", status=503)
+    file = await resolve(way, "civitai://@2001")
+    assert "licence" not in file.metadata
+    assert file.digest is not None
+
+
 @pytest.mark.parametrize(
     ("text", "folder"),
     [("civitai://1001", "loras"), ("civitai://1006", "vae"), ("civitai://1007", "diffusion_models"),

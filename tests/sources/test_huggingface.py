@@ -145,6 +145,16 @@ async def test_each_refusal_has_its_own_error_and_says_what_to_do(hub, way, text
     assert str(credentials.environment.get("HF_TOKEN")) not in f"{caught.value} {caught.value.hint}"
 
 
+@pytest.mark.parametrize(
+    ("path", "near"),
+    [("teasd.safetensors", "`taesd.safetensors`"), ("taesd_copy.safetensors", "`vae/taesd_copy.safetensors`")],
+)
+async def test_a_missing_file_names_the_one_that_was_probably_meant(way, path: str, near: str) -> None:
+    with pytest.raises(NotFoundError, match="no such file") as caught:
+        await resolve(way, f"{REPO}/{path}")
+    assert near in (caught.value.hint or "")
+
+
 async def test_a_gated_file_comes_once_the_licence_is_accepted(hub, way) -> None:
     token = way.tokens(HF_TOKEN=hub.hf_token_without_licence)
     text = "hf://Comfy-Stow/gated-demo/stow_gated.safetensors"
