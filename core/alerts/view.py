@@ -87,6 +87,7 @@ def alerts_view(watch: Watch) -> dict[str, Any]:
             }
             for rule in watch.rules
         ],
+        "problems": watch.problems,
         "webhook": None if watch.webhook is None else to_json(watch.webhook.status),
     }
 

@@ -13,8 +13,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from ..config import Settings
+from ..errors import ConfigError
 from ..events import EventBus
 from ..metrics.reading import Reading, host_readings, sample_readings
 from ..monitor.gpu_nvml import NvmlReader
@@ -38,6 +40,8 @@ _log = logging.getLogger("comfystow.alerts")
 _LOOK_SECONDS = 5.0
 _FOREVER = float("inf")
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watched:
@@ -54,15 +58,17 @@ class Watch:
     """The one place that knows what the machine and the engine do now."""
 
     def __init__(self, settings: Settings, events: EventBus, watched: Watched, *, version: str) -> None:
-        """Raises: ConfigError: an alert or the webhook's address cannot be used."""
+        """A setting of the alerts that cannot be used is logged and shown, and switches off nothing else."""
         self._events = events
         self._watched = watched
         self._version = version
         self._interval_seconds = settings.alert_interval_seconds
         self._history_seconds = settings.monitor_history_seconds if settings.monitor_history else None
-        self.rules = choose_rules(settings.alerts)
+        self.problems: list[str] = []
+        self.rules = self._accept(lambda: choose_rules(settings.alerts)) or choose_rules(())
         self.judge = Judge(self.rules)
-        self.webhook = Webhook(settings, watched.proxies) if settings.alert_webhook_url else None
+        wanted = settings.alert_webhook_url is not None
+        self.webhook = self._accept(lambda: Webhook(settings, watched.proxies)) if wanted else None
         self._sinks = Sinks(publish=events.publish, webhook=self.webhook)
         self.sampler = Sampler(
             roots=watched.roots,
@@ -81,6 +87,14 @@ class Watch:
         self._timer: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._follower: asyncio.Task[None] | None = None
+
+    def _accept(self, make: Callable[[], T]) -> T | None:
+        try:
+            return make()
+        except ConfigError as err:
+            _log.error("%s (%s)", err.message, err.hint)
+            self.problems.append(err.message)
+            return None
 
     # Life
 

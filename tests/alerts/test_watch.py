@@ -15,7 +15,6 @@ from comfystow.core.alerts.view import alerts_view, history_view, metrics_text, 
 from comfystow.core.alerts.watch import Watch, Watched
 from comfystow.core.config import Settings
 from comfystow.core.downloads.view import download_json
-from comfystow.core.errors import ConfigError
 from comfystow.core.events import EventBus
 from comfystow.core.metrics.reading import Reading
 from comfystow.core.records.download import Download, DownloadRequest, DownloadState, ErrorInfo, Verified
@@ -191,9 +190,13 @@ async def test_full_disk_is_told_without_its_path() -> None:
         assert "secret" not in str([event.data for event in made.heard])
 
 
-def test_setting_that_names_no_alert_is_refused_at_the_start() -> None:
-    with pytest.raises(ConfigError, match="Nonsense"):
-        Engine(Settings(alerts=("Nonsense",)))
+async def test_setting_that_names_no_alert_is_shown_and_switches_off_nothing_else(caplog) -> None:
+    async with engine(Settings(alerts=("Nonsense",), alert_webhook_url="ftp://x")) as made:
+        view = alerts_view(made.watch)
+        assert len(view["problems"]) == 2
+        assert "Nonsense" in caplog.text
+        assert "DownloadFailed" in {rule["name"] for rule in view["rules"]}
+        assert view["webhook"] is None
 
 
 def test_history_is_thinned_to_columns_and_keeps_the_newest() -> None:

@@ -106,4 +106,10 @@ int nvmlEventSetWait_v2(void *set, event *data, unsigned timeout) {
     data->device = (void *)2, data->type = 8, data->data = events++ == 0 ? 79 : 31;
     return OK;
 }
-/* Left out on purpose, as an old driver does: fan speed, PCIe link, ECC counters, clock event reasons. */
+#ifdef NEW_DRIVER
+int nvmlDeviceGetFanSpeed(void *h, unsigned *percent) { *percent = 30; return OK; }
+int nvmlDeviceGetCurrPcieLinkGeneration(void *h, unsigned *generation) { *generation = 4; return OK; }
+int nvmlDeviceGetCurrPcieLinkWidth(void *h, unsigned *width) { *width = 16; return OK; }
+int nvmlDeviceGetTotalEccErrors(void *h, int type, int kind, unsigned long long *count) { *count = 0; return OK; }
+#endif
+/* Left out on purpose without NEW_DRIVER, as an old driver does: fan speed, PCIe link, ECC counters, clock event reasons. */
