@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .errors import ConfigError
+from .errors import ConfigError, ReadOnlyError
 from .units import parse_size
 
 ENV_PREFIX = "COMFYSTOW_"
@@ -171,6 +171,57 @@ def load_settings(
             values[item.name] = _parse(text, hints[item.name], variable, size=item.metadata["size"])
     values.update({name: value for name, value in overrides.items() if value is not None})
     return Settings(**values)  # type: ignore[arg-type]
+
+
+def describe_settings(settings: Settings, environment: Mapping[str, str] | None = None) -> list[dict[str, object]]:
+    """List what may be changed over HTTP: value, default, what it means, and whether the environment holds it."""
+    return [
+        {
+            "name": item.name,
+            "value": getattr(settings, item.name),
+            "default": None if item.default is dataclasses.MISSING else item.default,
+            "doc": item.metadata["doc"],
+            "set_by": _variable_of(item.name, os.environ if environment is None else environment),
+        }
+        for item in dataclasses.fields(Settings)
+        if item.metadata["remote"] and not item.metadata["secret"]
+    ]
+
+
+def change_settings(file: Path, values: Mapping[str, object], environment: Mapping[str, str] | None = None) -> None:
+    """Write settings to the file of the state folder; None goes back to the default.
+
+    Raises: ConfigError: unknown, not to be changed over HTTP, held by the environment, or no such value.
+    """
+    known = {item.name: item for item in dataclasses.fields(Settings)}
+    kept = dict(_from_file(file))
+    for name, value in values.items():
+        if name not in known or not known[name].metadata["remote"] or known[name].metadata["secret"]:
+            raise ConfigError(f"`{name[:60]}` is not changed here", hint="see docs/config.md: set its variable")
+        if (variable := _variable_of(name, os.environ if environment is None else environment)) is not None:
+            raise ConfigError(f"{variable} sets `{name}` already", hint="take it out of the environment first")
+        if value is None:
+            kept.pop(name, None)
+        else:
+            kept[name] = check_setting(name, value)
+            _check_number(name, value, least=1 if known[name].default is None else 0)
+    temporary = file.with_name(f".{file.name}.new")
+    try:
+        temporary.write_text(json.dumps(kept, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        temporary.replace(file)
+    except OSError as err:
+        raise ReadOnlyError(f"cannot write `{file}`: {err.strerror}") from err
+
+
+def _check_number(name: str, value: object, *, least: int) -> None:
+    """A number that may be unset has no use for 0: it would stand for "never"."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and not least <= value < float("inf"):
+        raise ConfigError(f"`{name}` cannot be {value}", hint=f"it is a number from {least} on")
+
+
+def _variable_of(name: str, environment: Mapping[str, str]) -> str | None:
+    variables = [ENV_PREFIX + name.upper(), *filter(None, [_ALIASES.get(name)])]
+    return next((variable for variable in variables if environment.get(variable)), None)
 
 
 def _from_file(file: Path) -> dict[str, object]:

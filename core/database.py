@@ -73,12 +73,7 @@ def migrate(connection: sqlite3.Connection, name: str, steps: Sequence[str]) -> 
     try:
         row = connection.execute("SELECT version FROM parts WHERE name = ?", (name,)).fetchone()
         version = int(row[0]) if row is not None else 0
-        if version > len(steps):
-            raise ConfigError(
-                f"the state folder was written by a newer ComfyStow ({name} has version {version}, "
-                f"this one knows {len(steps)})",
-                hint="update this ComfyStow, or give it another --state-dir",
-            )
+        _check_version(name, version, len(steps))
         for step in steps[version:]:
             connection.execute(step)
         connection.execute("INSERT OR REPLACE INTO parts VALUES (?, ?)", (name, len(steps)))
@@ -86,3 +81,11 @@ def migrate(connection: sqlite3.Connection, name: str, steps: Sequence[str]) -> 
         connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
+
+
+def _check_version(name: str, found: int, known: int) -> None:
+    if found > known:
+        raise ConfigError(
+            f"the state folder was written by a newer ComfyStow ({name} has version {found}, this one knows {known})",
+            hint="update this ComfyStow, or give it another --state-dir",
+        )

@@ -6,11 +6,11 @@ import asyncio
 import os
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .alerts.watch import Watch, Watched
-from .config import Settings
+from .config import Settings, change_settings, describe_settings, load_settings
 from .downloads.announce import Announcer
 from .downloads.ledger import Ledger
 from .downloads.manager import DownloadManager, QueueLimits
@@ -26,6 +26,7 @@ from .net.client import HttpClient
 from .net.credentials import Credentials
 from .net.proxies import Proxies
 from .provision.places import FolderPlaces
+from .provision.plan import Planner
 from .provision.requests import RequestCheck
 from .records.download import Download
 from .records.event import Event, Topic
@@ -33,6 +34,8 @@ from .records.session import HostState, Session
 from .sessions import SessionRegistry
 from .sources.catalogue import Catalogue
 from .sources.resolve import Sources
+
+SETTINGS_NAME = "settings.json"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -45,6 +48,7 @@ class Runtime:
     sessions: SessionRegistry
     networks: Networks
     downloads: DownloadManager
+    planner: Planner
     watch: Watch
     _catalogue: asyncio.Task[Catalogue] | None = None
 
@@ -61,6 +65,21 @@ class Runtime:
     def credentials(self, session: Session | None) -> Credentials:
         """Return the tokens of a caller."""
         return self.networks.credentials(session)
+
+    def show_settings(self) -> list[dict[str, object]]:
+        """List the settings that may be changed while we run."""
+        return describe_settings(self.settings)
+
+    async def change_settings(self, values: Mapping[str, object]) -> None:
+        """Keep settings in the state folder and go by them from now on. Raises: ConfigError, ReadOnlyError."""
+        file = self.state_dir / SETTINGS_NAME
+        await asyncio.to_thread(change_settings, file, values)
+        settings = await asyncio.to_thread(load_settings, None, file)
+        # What was given to this engine beside environment and file stays: tests and commands set folders and hosts so.
+        self.settings = replace(self.settings, **{name: getattr(settings, name) for name in values})
+        self.networks.change(self.settings)
+        self.downloads.limits = _queue_limits(self.settings)
+        self.downloads.look_again()
 
     async def catalogue(self) -> Catalogue:
         """Return the lists of known models; they are read once, when somebody first asks."""
@@ -87,7 +106,9 @@ async def open_runtime(state_dir: Path, settings: Settings) -> Runtime:
     sessions = SessionRegistry(state_dir, host_state_timeout_seconds=settings.host_state_timeout_seconds)
     networks = Networks(settings, state_dir)
     store = DownloadStore(state_dir)
-    downloads = _build_queue(settings, events, sessions, networks, store)
+    places = FolderPlaces(lambda: networks.settings)
+    check = RequestCheck(networks=networks, sessions=sessions, places=places)
+    downloads = _build_queue(events, sessions, networks, store, places, check)
     watch = _build_watch(state_dir, settings, events, sessions, downloads)
     sessions.listen(downloads.look_again)
     downloads.open()
@@ -99,6 +120,14 @@ async def open_runtime(state_dir: Path, settings: Settings) -> Runtime:
         sessions=sessions,
         networks=networks,
         downloads=downloads,
+        planner=Planner(
+            networks=networks,
+            sessions=sessions,
+            places=places,
+            check=check,
+            store=store,
+            active=lambda: [row for row in downloads.list() if row.state.active],
+        ),
         watch=watch,
     )
 
@@ -135,15 +164,21 @@ def _build_watch(
 
 
 def _build_queue(
-    settings: Settings, events: EventBus, sessions: SessionRegistry, networks: Networks, store: DownloadStore
+    events: EventBus,
+    sessions: SessionRegistry,
+    networks: Networks,
+    store: DownloadStore,
+    places: FolderPlaces,
+    check: RequestCheck,
 ) -> DownloadManager:
+    settings = networks.settings
+
     def publish(changed: list[dict[str, object]]) -> None:
         events.publish(Event(Topic.DOWNLOADS, {"downloads": changed}))
 
     def session_of(download: Download) -> Session | None:
         return sessions.get(download.session_id) if download.session_id is not None else None
 
-    places = FolderPlaces(settings)
     ledger = Ledger(store, Announcer(publish, settings.progress_seconds), settings.history_limit)
     worker = Worker(
         networks=networks,
@@ -167,7 +202,7 @@ def _build_queue(
         waits=waits,
         places=places,
         limits=_queue_limits(settings),
-        check=RequestCheck(networks=networks, sessions=sessions, places=places),
+        check=check,
         generating=lambda: sessions.generating,
     )
 

@@ -235,7 +235,7 @@ class DownloadManager:
             report(_S.QUEUED, note="another download brings this file")
         except StowError as err:
             self._failed(download_id, err)
-        except Exception:
+        except Exception:  # noqa: BLE001 - the queue outlives every defect
             _log.exception("download %s broke", download_id)
             self._failed(download_id, StowError("something unexpected happened", hint="the engine's log says what"))
         finally:
@@ -324,7 +324,7 @@ class DownloadManager:
             self._news.clear()
             try:
                 await self._look()
-            except Exception:
+            except Exception:  # noqa: BLE001 - the queue outlives every defect
                 _log.exception("the look at what waits failed")
 
     async def _look(self) -> None:

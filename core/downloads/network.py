@@ -63,6 +63,23 @@ class Networks:
         self._environment = dict(os.environ if environment is None else environment)
         self.own = Network.build(settings, self._environment)
         self._others: dict[Settings, Network] = {}
+        self._retired: list[Network] = []
+
+    @property
+    def settings(self) -> Settings:
+        """The engine's settings."""
+        return self._settings
+
+    def change(self, settings: Settings) -> None:
+        """Take other settings; what runs goes on with what it began with. Raises: ConfigError."""
+        own = Network.build(settings, self._environment)
+        self._retired = self._all()
+        self._settings, self.own, self._others = settings, own, {}
+        for network in self._retired:
+            network.transfers.set_rate(settings.limit_rate_bytes_per_second)
+
+    def _all(self) -> list[Network]:
+        return [self.own, *self._others.values(), *self._retired]
 
     def of(self, session: Session | None) -> Network:
         """Return the set of a caller. Raises: ConfigError: its environment cannot be used."""
@@ -91,12 +108,7 @@ class Networks:
         relevant = {name: environment[name] for name in FOREIGN_VARIABLES if name in environment}
         return Credentials.load(self.settings_of(session), state_dir=self._state_dir, environment=relevant)
 
-    def set_rate(self, rate_bytes_per_second: int | None) -> None:
-        """Limit the bandwidth; callers with other settings share the same number."""
-        for network in (self.own, *self._others.values()):
-            network.transfers.set_rate(rate_bytes_per_second)
-
     async def close(self) -> None:
         """Close all sets."""
-        for network in (self.own, *self._others.values()):
+        for network in self._all():
             await network.close()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..errors import ChecksumMismatchError
 from ..net.credentials import Credentials
-from ..records.download import Download, DownloadState
+from ..records.download import Download, DownloadRequest, DownloadState
 from ..records.model import FolderLayout
 from ..records.session import Session
 from ..records.source import Digest, ResolvedFile
@@ -44,7 +44,7 @@ class Worker:
         """
         session = self.session_of(download)
         network, credentials = self.networks.of(session), self.networks.credentials(session)
-        file = await self._resolve(download, network, credentials)
+        file = await resolve_request(download.request, network, credentials)
         placement = self._placement(download, file, self.layout_of(session))
         download = report(
             DownloadState.RESOLVING,
@@ -76,18 +76,6 @@ class Worker:
             note="linked to the same file in the library" if existing.linked else "was there already",
         )
 
-    async def _resolve(self, download: Download, network: Network, credentials: Credentials) -> ResolvedFile:
-        file = await network.sources.resolve(network.sources.parse(download.request.source), credentials)
-        if download.request.sha256 is None:
-            return file
-        wanted = Digest.parse(download.request.sha256)
-        if file.digest is not None and file.digest.algorithm == wanted.algorithm and file.digest != wanted:
-            raise ChecksumMismatchError(
-                f"`{file.filename}` at its source has {file.digest}, and {wanted} was asked for",
-                hint="nothing was fetched; check the link, or leave the SHA-256 out",
-            )
-        return replace(file, digest=wanted)
-
     def _placement(self, download: Download, file: ResolvedFile, layout: FolderLayout) -> Placement:
         """Choose the place once: a download keeps the one that its part lies at."""
         if download.dest_path is None or download.folder_name is None:
@@ -112,7 +100,8 @@ class Worker:
     ) -> None:
         async def renew() -> ResolvedFile:
             # The session may have brought another token since.
-            return await self._resolve(download, network, self.networks.credentials(self.session_of(download)))
+            credentials = self.networks.credentials(self.session_of(download))
+            return await resolve_request(download.request, network, credentials)
 
         report(DownloadState.RUNNING, started_at=download.started_at)
         result = await network.transfers.fetch(
@@ -136,3 +125,17 @@ class Worker:
             bytes_total=result.size_bytes,
         )
         report(DownloadState.COMPLETED, note=None)
+
+
+async def resolve_request(request: DownloadRequest, network: Network, credentials: Credentials) -> ResolvedFile:
+    """Find the file of a request, with the digest that the caller demands. Raises: StowError."""
+    file = await network.sources.resolve(network.sources.parse(request.source), credentials)
+    if request.sha256 is None:
+        return file
+    wanted = Digest.parse(request.sha256)
+    if file.digest is not None and file.digest.algorithm == wanted.algorithm and file.digest != wanted:
+        raise ChecksumMismatchError(
+            f"`{file.filename}` at its source has {file.digest}, and {wanted} was asked for",
+            hint="nothing was fetched; check the link, or leave the SHA-256 out",
+        )
+    return replace(file, digest=wanted)

@@ -5,12 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..records.download import DownloadRequest
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MoveRequest:
     """Where a download goes in the queue; 0 is first."""
 
     position: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanRequest:
+    """What a dry run looks at."""
+
+    downloads: tuple[DownloadRequest, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingsRequest:
+    """Settings to change, by name; null goes back to the default."""
+
+    settings: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

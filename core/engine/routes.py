@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from ..records.download import DownloadRequest
 from ..records.session import HostState, Session
-from .bodies import Credential, LeaseRequest, MoveRequest, WorkflowRequest
+from .bodies import Credential, LeaseRequest, MoveRequest, PlanRequest, SettingsRequest, WorkflowRequest
 from .protocol import StopRequest
 
 MIB = 1 << 20
@@ -111,6 +111,29 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         method="POST",
+        path="/plan",
+        name="downloads.plan",
+        summary="Say what would become of a list of downloads: place, size, what is there, what does not fit",
+        returns="`{items, volumes, fetch_bytes, fits}`",
+        request=PlanRequest,
+    ),
+    Route(
+        method="GET",
+        path="/settings",
+        name="settings.get",
+        summary="List the settings that may be changed here",
+        returns="`{settings: [{name, value, default, doc, set_by}]}`",
+    ),
+    Route(
+        method="PUT",
+        path="/settings",
+        name="settings.change",
+        summary="Change settings, from now on and for the next start; null goes back to the default",
+        returns="`{settings: [{name, value, default, doc, set_by}]}`",
+        request=SettingsRequest,
+    ),
+    Route(
+        method="POST",
         path="/workflow/missing",
         name="workflow.missing",
         summary="Say what models a workflow or prompt needs, which are there, and where the rest can come from",
@@ -183,7 +206,7 @@ ROUTES: tuple[Route, ...] = (
         path="/alerts",
         name="alerts",
         summary="Show the alerts that fire or wait for their time, what is judged, and how the webhook does",
-        returns="`{alerts, rules, webhook}`",
+        returns="`{alerts, rules, problems, webhook}`",
     ),
     Route(
         method="GET",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,15 +25,15 @@ from .space import check_space, shortage_bytes
 class FolderPlaces:
     """Decides by settings and layout, and looks at the disk in threads."""
 
-    settings: Settings
+    settings: Callable[[], Settings]
 
     def check(self, request: DownloadRequest, layout: FolderLayout) -> None:
         """Refuse what can be refused unseen. Raises: UsageError and its kinds."""
-        check_request(request, layout, allow_pickle=self.settings.allow_pickle)
+        check_request(request, layout, allow_pickle=self.settings().allow_pickle)
 
     def place(self, request: DownloadRequest, file: ResolvedFile, layout: FolderLayout) -> Placement:
         """Choose folder and name. Raises: UsageError and its kinds."""
-        return find_placement(request, file, layout, allow_pickle=self.settings.allow_pickle)
+        return find_placement(request, file, layout, allow_pickle=self.settings().allow_pickle)
 
     async def existing(self, dest: Path, file: ResolvedFile, copies: Sequence[Path]) -> Existing | None:
         """Return the same file if it is there, or link it; a cancelled look stops reading. Raises: NameTakenError."""
@@ -48,7 +48,7 @@ class FolderPlaces:
     async def check_space(self, download: Download, others: Iterable[Download]) -> None:
         """Refuse what does not fit beside the rest of `others`. Raises: NotEnoughSpaceError."""
         try:
-            await asyncio.to_thread(check_space, download, list(others), self.settings.free_space_floor_bytes)
+            await asyncio.to_thread(check_space, download, list(others), self.settings().free_space_floor_bytes)
         except OSError as err:
             raise StorageError(
                 f"the folder `{download.folder_name}` cannot be read: {err.strerror or err}", hint="is it mounted?"
@@ -57,7 +57,7 @@ class FolderPlaces:
     async def fits(self, download: Download, others: Iterable[Download]) -> bool:
         """Tell the same without an error."""
         with contextlib.suppress(OSError):
-            floor = self.settings.free_space_floor_bytes
+            floor = self.settings().free_space_floor_bytes
             return await asyncio.to_thread(shortage_bytes, download, list(others), floor) == 0
         return False
 

@@ -39,7 +39,7 @@ class RequestCheck:
         source = network.sources.parse(request.source)
         self.places.check(request, self.sessions.layout_for(session))
         if isinstance(source, HuggingFaceSource) and request.filename is None and "." in source.filename:
-            check_suffix(source.filename, allow_pickle=self.places.settings.allow_pickle)
+            check_suffix(source.filename, allow_pickle=self.places.settings().allow_pickle)
         if isinstance(source, UrlSource):
             with contextlib.suppress(ConnectFailedError):  # the name may resolve later: that is the queue's patience
                 await network.gate.check(source.url)

@@ -7,9 +7,10 @@ from .credentials import CREDENTIALS
 from .downloads import DOWNLOADS
 from .engine import ENGINE
 from .host import HOST
+from .settings import SETTINGS
 from .system import SYSTEM
 from .workflow import WORKFLOW
 
-HANDLERS: dict[str, Handler] = {**DOWNLOADS, **WORKFLOW, **CREDENTIALS, **ENGINE, **HOST, **SYSTEM}
+HANDLERS: dict[str, Handler] = {**DOWNLOADS, **WORKFLOW, **CREDENTIALS, **ENGINE, **HOST, **SETTINGS, **SYSTEM}
 
 __all__ = ["HANDLERS", "Handler"]

@@ -25,6 +25,7 @@ async def put(call: Call) -> object:
     """Keep one."""
     credential: Credential = call.body
     _credentials(call).set(call.parameters["provider"], credential.token)
+    call.runtime.downloads.look_again()
     return await get(call)
 
 

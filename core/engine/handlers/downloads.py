@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable
 
 from ...downloads.view import download_json
 from ...errors import NotFoundHereError
+from ...provision.plan import plan_json
 from ...records.download import Download, DownloadRequest
-from ..bodies import MoveRequest
+from ..bodies import MoveRequest, PlanRequest
 from .call import Call, Handler
 
 
@@ -31,6 +32,12 @@ async def submit(call: Call) -> object:
     """Take a request into the queue."""
     request: DownloadRequest = call.body
     return _shown(call, await call.runtime.downloads.submit(request, call.session))
+
+
+async def plan(call: Call) -> object:
+    """Say what would become of a list of downloads."""
+    wanted: PlanRequest = call.body
+    return plan_json(await call.runtime.planner.plan(wanted.downloads, call.session), with_paths=call.local)
 
 
 async def move(call: Call) -> object:
@@ -62,6 +69,7 @@ async def resume_all(call: Call) -> object:
 DOWNLOADS: dict[str, Handler] = {
     "downloads.list": list_all,
     "downloads.submit": submit,
+    "downloads.plan": plan,
     "downloads.move": move,
     "downloads.pause_all": pause_all,
     "downloads.resume_all": resume_all,
