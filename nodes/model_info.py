@@ -11,8 +11,6 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..core.errors import NotFoundHereError
-from ..core.units import format_bytes
 from . import comfyui
 from .choices import folder_choices
 
@@ -57,6 +55,8 @@ class ModelInfo(io.ComfyNode):  # type: ignore[misc]
         """Read the header and show it."""
         path = comfyui.full_path(folder, name.strip())
         if path is None:
+            from ..core.errors import NotFoundHereError  # late: this module is imported while ComfyUI starts
+
             raise NotFoundHereError(f"`{name}` is not in `{folder}`\nEnsure Model can fetch it first.")
         facts = {"name": name.strip(), "folder": folder, **await asyncio.to_thread(read_facts, Path(path))}
         text = facts_text(facts)
@@ -66,7 +66,7 @@ class ModelInfo(io.ComfyNode):  # type: ignore[misc]
 
 def read_facts(path: Path) -> dict[str, Any]:
     """Read a header; unknown is None. Raises: HeaderError: the file is damaged, or of a format without a header."""
-    from ..core.headers.gguf import parse_gguf  # late: this module is imported while ComfyUI starts
+    from ..core.headers.gguf import parse_gguf
     from ..core.headers.safetensors import parse_safetensors
 
     size_bytes = path.stat().st_size
@@ -94,6 +94,8 @@ def read_facts(path: Path) -> dict[str, Any]:
 
 def facts_text(facts: dict[str, Any]) -> str:
     """Write the facts for people, one a line."""
+    from ..core.units import format_bytes
+
     lines = [
         facts["name"],
         f"{facts['format']}, {facts['precision'] or 'no tensors'}, {_count(facts['parameters'])} parameters",

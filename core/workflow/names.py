@@ -23,10 +23,8 @@ _TELLING = frozenset(
     )
 )
 _MIN_RATIO = 0.9
-#: More files of one folder than this are compared by key only, not letter by letter.
+#: Pairs of names that are compared letter by letter, for all names asked of one index together: about a second.
 _MAX_COMPARED = 20_000
-
-
 _SUFFIXES = MODEL_SUFFIXES | PICKLE_SUFFIXES | {".onnx"}
 
 
@@ -59,48 +57,58 @@ def basename(name: str) -> str:
     return name.replace("\\", "/").rpartition("/")[2]
 
 
-def nearest(name: str, names: Iterable[str]) -> NearName | None:
-    """Return the file among `names` (of one folder) that most likely is `name`, None when none is near.
+class NameIndex:
+    """The names of one folder's files, to be asked for many that may be among them."""
 
-    By falling certainty: another separator or case; the same file name in another subfolder; the same words in
-    another spelling; and letters that differ a little while all numbers and telling words agree.
-    """
-    wanted = normalised(name)
-    known = list(names)
-    same = [other for other in known if other.lower() == wanted.lower()]
-    if same:
-        return NearName(same[0], Confidence.HIGH, "the same name with other separators or letter case")
-    base = basename(wanted).lower()
-    moved = [other for other in known if basename(other).lower() == base]
-    if len(moved) == 1:
-        return NearName(moved[0], Confidence.HIGH, "the same file name in another subfolder")
-    if moved:
-        return NearName(
-            min(moved, key=lambda other: (len(other), other)),
-            Confidence.LIKELY,
-            f"{len(moved)} subfolders hold this file name",
-        )
-    return _spelt_otherwise(base, known)
+    def __init__(self, names: Iterable[str]) -> None:
+        self._by_path: dict[str, str] = {}
+        self._by_base: dict[str, list[str]] = {}
+        self._by_letters: dict[str, str] = {}
+        self._by_telling: dict[tuple[str, ...], list[str]] = {}
+        self._compared = 0
+        for name in names:
+            base = basename(name).lower()
+            self._by_path.setdefault(name.lower(), name)
+            self._by_base.setdefault(base, []).append(name)
+            self._by_letters.setdefault(_letters(base), name)
+            self._by_telling.setdefault(_telling(base), []).append(name)
 
+    def nearest(self, name: str) -> NearName | None:
+        """Return the file that most likely is `name`, None when none is near.
 
-def _spelt_otherwise(base: str, known: list[str]) -> NearName | None:
-    key = _letters(base)
-    suffix = PurePosixPath(base).suffix
-    same_words = [other for other in known if _letters(basename(other).lower()) == key]
-    if same_words:
-        return NearName(same_words[0], Confidence.LIKELY, "the same name in another spelling")
-    numbers = _telling(base)
-    best: tuple[float, str] | None = None
-    for other in known[:_MAX_COMPARED]:
-        other_base = basename(other).lower()
-        if PurePosixPath(other_base).suffix != suffix or _telling(other_base) != numbers:
-            continue
-        matcher = SequenceMatcher(None, base, other_base, autojunk=False)
-        if matcher.quick_ratio() >= _MIN_RATIO and (ratio := matcher.ratio()) >= _MIN_RATIO:
-            best = max(best or (0.0, ""), (ratio, other))
-    if best is None:
-        return None
-    return NearName(best[1], Confidence.GUESS, f"the names are {best[0]:.0%} alike")
+        By falling certainty: another separator or case; the same file name in another subfolder; the same words in
+        another spelling; and letters that differ a little while all numbers and telling words agree.
+        """
+        wanted = normalised(name).lower()
+        if wanted in self._by_path:
+            return NearName(
+                self._by_path[wanted], Confidence.HIGH, "the same name with other separators or letter case"
+            )
+        base = basename(wanted)
+        moved = self._by_base.get(base, [])
+        if len(moved) == 1:
+            return NearName(moved[0], Confidence.HIGH, "the same file name in another subfolder")
+        if moved:
+            best = min(moved, key=lambda other: (len(other), other))
+            return NearName(best, Confidence.LIKELY, f"{len(moved)} subfolders hold this file name")
+        if (letters := _letters(base)) in self._by_letters:
+            return NearName(self._by_letters[letters], Confidence.LIKELY, "the same name in another spelling")
+        return self._alike(base)
+
+    def _alike(self, base: str) -> NearName | None:
+        matcher = SequenceMatcher(None, "", base, autojunk=False)
+        best: tuple[float, str] = (0.0, "")
+        for other in self._by_telling.get(_telling(base), ()):
+            self._compared += 1
+            if self._compared > _MAX_COMPARED:
+                break
+            matcher.set_seq1(basename(other).lower())
+            if matcher.real_quick_ratio() >= _MIN_RATIO and matcher.quick_ratio() >= _MIN_RATIO:
+                best = max(best, (matcher.ratio(), other))
+        ratio, other = best
+        if ratio < _MIN_RATIO:
+            return None
+        return NearName(other, Confidence.GUESS, f"the names are {ratio:.0%} alike")
 
 
 def _letters(base: str) -> str:
@@ -108,6 +116,7 @@ def _letters(base: str) -> str:
 
 
 def _telling(base: str) -> tuple[str, ...]:
-    """Return the words that a name may not differ in: those with a number, and telling ones; in alphabetical order."""
-    words = _WORDS.findall(base.rpartition(".")[0])
-    return tuple(sorted(word for word in words if word in _TELLING or not word.isalpha()))
+    """Return what two names must agree in: the suffix, words with a number, telling words; in alphabetical order."""
+    stem, _, suffix = base.rpartition(".")
+    words = _WORDS.findall(stem)
+    return (suffix, *sorted(word for word in words if word in _TELLING or not word.isalpha()))

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from ..records.model import FolderLayout, ModelRef
 from ..records.workflow import Confidence, ModelStatus, Presence, RequiredModel
-from .names import nearest
+from .names import NameIndex
 
 #: Files of one folder that are looked at for near names; a library beyond it is asked through its index.
 _MAX_FILES = 100_000
@@ -66,10 +66,11 @@ class LayoutInventory:
 
 def model_statuses(required: Iterable[RequiredModel], inventory: Inventory) -> list[ModelStatus]:
     """Return for each model whether it is there, near or missing; candidates are added by `candidates.find`."""
-    return [_status(model, inventory) for model in required]
+    indexes: dict[str, NameIndex] = {}
+    return [_status(model, inventory, indexes) for model in required]
 
 
-def _status(model: RequiredModel, inventory: Inventory) -> ModelStatus:
+def _status(model: RequiredModel, inventory: Inventory, indexes: dict[str, NameIndex]) -> ModelStatus:
     path = _exact(model, inventory)
     if path is not None:
         return ModelStatus(required=model, presence=Presence.PRESENT, path=str(path))
@@ -78,7 +79,9 @@ def _status(model: RequiredModel, inventory: Inventory) -> ModelStatus:
         if found is not None and ref.folder_name == (model.folder_name or ref.folder_name):
             return _near(model, ref.relative_path, found, Confidence.EXACT, "the same bytes under another name")
     if model.folder_name is not None:
-        near = nearest(model.name, inventory.names(model.folder_name))
+        if model.folder_name not in indexes:
+            indexes[model.folder_name] = NameIndex(inventory.names(model.folder_name))
+        near = indexes[model.folder_name].nearest(model.name)
         found = inventory.find(model.folder_name, near.name) if near is not None else None
         if near is not None and found is not None:
             return _near(model, near.name, found, near.confidence, near.reason)

@@ -7,7 +7,7 @@ import os
 import pytest
 from comfystow.core.records.model import Folder, FolderLayout, ModelRef
 from comfystow.core.records.workflow import Confidence, Presence, RequiredModel
-from comfystow.core.workflow.names import nearest
+from comfystow.core.workflow.names import NameIndex
 from comfystow.core.workflow.status import LayoutInventory, model_statuses
 
 
@@ -95,7 +95,22 @@ def test_links_that_lead_in_circles_end(layout, tmp_path):
     assert len(names) == len(set(names)) < 30
 
 
-def test_a_large_folder_is_compared_in_bounded_time():
-    names = [f"some_lora_number_{index}.safetensors" for index in range(50_000)]
-    assert nearest("some_lora_nomber_77.safetensors", names).name == "some_lora_number_77.safetensors"
-    assert nearest("nothing_like_it.safetensors", names) is None
+def test_a_large_folder_is_compared_by_what_must_agree():
+    index = NameIndex(f"some_lora_number_{index}.safetensors" for index in range(50_000))
+    assert index.nearest("some_lora_nomber_77.safetensors").name == "some_lora_number_77.safetensors"
+    assert index.nearest("some_lora_number_50001.safetensors") is None
+
+
+def test_ten_thousand_missing_names_against_alike_files_end(layout, tmp_path):
+    for index in range(2_000):
+        (
+            tmp_path
+            / "loras"
+            / f"{'abcdefghij' * 6}{chr(97 + index % 26)}{'xyz' * (index % 9)}{index:04d}_.safetensors"
+        ).touch()
+    required = [
+        RequiredModel(name=f"{'abcdefghij' * 6}q{'xyz' * (i % 7)}_{'v' * (i % 5)}.safetensors", folder_name="loras")
+        for i in range(10_000)
+    ]
+    found = model_statuses(required, LayoutInventory(layout))
+    assert {status.presence for status in found} <= {Presence.MISSING, Presence.NEAR}
