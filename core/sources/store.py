@@ -8,6 +8,7 @@ rewritten: its name is its content.
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -136,6 +137,13 @@ class SharedStore:
         except ConflictError:
             return False
         return True
+
+    async def contents(self) -> AsyncIterator[tuple[Digest, int]]:
+        """Yield digest and size of every file in the store."""
+        async for key, size_bytes in self._bucket.keys("sha256/"):
+            name = key.rsplit("/", 1)[-1]
+            if re.fullmatch(r"[0-9a-f]{64}", name):
+                yield Digest("sha256", name), size_bytes
 
     def lease(self, digest: Digest) -> Lease:
         """Return the lease on fetching a file."""

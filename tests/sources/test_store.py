@@ -33,6 +33,7 @@ from comfystow.core.sources.objects import Bucket, open_bucket
 from comfystow.core.sources.store import Served, SharedStore, StoreTimes, Turn
 from comfystow.core.transfer.engine import TransferEngine
 from comfystow.core.transfer.job import TransferJob, TransferLimits
+from support.azurite import azurite, create_container
 from support.wayout import way_out
 
 DATA = os.urandom(20 << 20)  # three chunks, and above obstore's multipart size
@@ -70,11 +71,22 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
         log.close()
 
 
-@pytest.fixture(params=["s3", "file"])
+@pytest.fixture(scope="module")
+def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Give the environment of a running Azure storage server."""
+    with azurite(tmp_path_factory.mktemp("azurite")) as environment:
+        yield environment
+
+
+@pytest.fixture(params=["s3", "file", pytest.param("az", marks=pytest.mark.long)])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, dict[str, str]]:
     """Give the URL of an empty store, and the environment that opens it."""
     if request.param == "file":
         return f"file://{tmp_path / 'store'}", {}
+    if request.param == "az":
+        environment = request.getfixturevalue("azure")
+        create_container(environment, name := f"container-{time.monotonic_ns()}")
+        return f"az://{name}/models", environment
     return empty_bucket(request.getfixturevalue("s3"))
 
 
@@ -201,6 +213,8 @@ async def test_a_stored_copy_is_pushed_once(bucket: Bucket, model: Path) -> None
     store = shared(bucket)
     assert await store.push(DIGEST, model) is True
     assert await store.push(DIGEST, model) is False
+    await bucket.create("sha256/ab/not-a-digest", b"x")
+    assert [row async for row in store.contents()] == [(DIGEST, len(DATA))]
 
 
 async def test_the_transfer_reads_the_store_and_proves_what_it_gets(s3, model: Path, tmp_path: Path) -> None:
