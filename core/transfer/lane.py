@@ -27,6 +27,8 @@ class CutShortError(Exception):
 class Lane:
     """A connection at work: its piece, and how fast it is."""
 
+    on_answer: Callable[[], None] = lambda: None
+    """Called when a good answer begins, so that other lanes need not wait for the next look around."""
     task: asyncio.Task[None] | None = None
     piece: Piece | None = None
     reply: Reply | None = None

@@ -18,6 +18,7 @@ from ..records.download import DownloadState, Verified
 from ..records.source import Digest, ResolvedFile
 from .adapt import Connections
 from .budget import Budget
+from .cures import Cures
 from .fetch import Fetcher
 from .job import TransferJob, TransferLimits, TransferProgress, TransferResult, journal_path
 from .origin import Origin
@@ -26,6 +27,7 @@ from .pool import ConnectionPool
 from .publish import rename_without_replacing, sync_folder
 from .ratelimit import Bucket
 from .space import storage_error
+from .state import State
 from .verify import check_first_bytes, prove
 
 T = TypeVar("T")
@@ -91,75 +93,75 @@ class Transfer:
 
     async def _bring(self, part: Part, *, may_repeat: bool) -> TransferResult:
         await self._blocking(part.make_room)
-        fetcher = self._fetcher(part)
+        state = State(part)
         try:
-            await fetcher.run(lambda now: self._on_tick(fetcher, now))
-            await self._check_beginning(fetcher, force=True)
+            await self._fetcher(state).run(lambda now: self._on_tick(state, now))
+            await self._check_beginning(state, force=True)
             self._file = part.file
-            return await self._finish(fetcher, may_repeat=may_repeat)
+            return await self._finish(state, may_repeat=may_repeat)
         except NotAModelError:
             part.worthless = True
             raise
         finally:
-            fetcher.hasher.close()
+            state.hasher.close()
             await self._settle_sync()
-            self._bytes_before += fetcher.bytes_fetched
-            self._restarts_before += fetcher.restarted
-            part.release(fetcher.plan.snapshot())
+            self._bytes_before += state.bytes_fetched
+            self._restarts_before += state.restarted
+            part.release(state.plan.snapshot())
 
-    def _fetcher(self, part: Part) -> Fetcher:
+    def _fetcher(self, state: State) -> Fetcher:
         limits, job = self.shared.limits, self.job
         fixed = job.connections if job.connections is not None else limits.connections_per_download
         origin = Origin(
-            part.file.url,
+            self._file.url,
             client=self.shared.client,
             gate=self.shared.gate,
             pool=self.shared.pool,
             credentials=self.credentials,
             response_timeout_seconds=limits.response_timeout_seconds,
         )
-        own = Bucket(job.limit_rate_bytes_per_second)
+        connections = Connections(
+            most=max(1, fixed if fixed is not None else limits.connections_per_host), fixed=fixed is not None
+        )
         return Fetcher(
-            part,
+            state,
             origin,
             limits=limits,
-            connections=Connections(
-                most=max(1, fixed if fixed is not None else limits.connections_per_host), fixed=fixed is not None
-            ),
+            connections=connections,
             budget=self.shared.budget,
-            buckets=(self.shared.bucket, own),
-            renew=self.renew,
+            buckets=(self.shared.bucket, Bucket(job.limit_rate_bytes_per_second)),
+            cures=Cures(state, origin, connections, limits=limits, renew=self.renew),
         )
 
     # While bytes arrive
 
-    async def _on_tick(self, fetcher: Fetcher, now: float) -> None:
-        await self._check_beginning(fetcher)
+    async def _on_tick(self, state: State, now: float) -> None:
+        await self._check_beginning(state)
         limits = self.shared.limits
         if self._syncing is not None and self._syncing.done():
             await self._settle_sync()
         if now - self._heartbeat_at >= limits.lease_heartbeat_seconds:
             self._heartbeat_at = now
-            fetcher.part.check_lease()
-            fetcher.journal()
+            state.part.check_lease()
+            state.journal()
         elif now - self._journaled_at >= _JOURNAL_SECONDS:
             self._journaled_at = now
-            fetcher.journal()
-        unsynced = fetcher.bytes_fetched - self._synced_bytes
+            state.journal()
+        unsynced = state.bytes_fetched - self._synced_bytes
         due = unsynced >= limits.journal_bytes or (now - self._synced_at >= limits.journal_seconds and unsynced > 0)
         if self._syncing is None and due:
-            self._synced_at, self._synced_bytes = now, fetcher.bytes_fetched
-            self._syncing = asyncio.ensure_future(self._sync(fetcher))
+            self._synced_at, self._synced_bytes = now, state.bytes_fetched
+            self._syncing = asyncio.ensure_future(self._sync(state))
         if now - self._reported_at >= limits.progress_seconds:
-            self._report(fetcher, DownloadState.RUNNING, now)
+            self._report(state, DownloadState.RUNNING, now)
 
-    async def _sync(self, fetcher: Fetcher) -> None:
-        part, plan = fetcher.part, fetcher.plan
+    async def _sync(self, state: State) -> None:
+        part, plan = state.part, state.plan
         snapshot = plan.snapshot()
         await self._blocking(part.sync_bytes)
-        if fetcher.plan is plan:  # else it has started over meanwhile
+        if state.plan is plan:  # else it has started over meanwhile
             part.synced = snapshot
-            fetcher.journal()
+            state.journal()
             await self._blocking(part.sync_journal)
 
     async def _settle_sync(self) -> None:
@@ -167,68 +169,68 @@ class Transfer:
             syncing, self._syncing = self._syncing, None
             await syncing
 
-    async def _check_beginning(self, fetcher: Fetcher, *, force: bool = False) -> None:
-        if not self._sniffed and (force or fetcher.plan.frontier() >= SNIFF_BYTES):
+    async def _check_beginning(self, state: State, *, force: bool = False) -> None:
+        if not self._sniffed and (force or state.plan.frontier() >= SNIFF_BYTES):
             self._sniffed = True
-            check_first_bytes(self.job.dest, fetcher.part.read(0, SNIFF_BYTES))
+            check_first_bytes(self.job.dest, state.part.read(0, SNIFF_BYTES))
 
-    def _report(self, fetcher: Fetcher, phase: DownloadState, now: float) -> None:
+    def _report(self, state: State, phase: DownloadState, now: float) -> None:
         then, bytes_then = self._rate_mark
         if phase is DownloadState.RUNNING and now - then >= 0.2:
             if then:
-                latest = (fetcher.bytes_fetched - bytes_then) / (now - then)
+                latest = (state.bytes_fetched - bytes_then) / (now - then)
                 self._rate = latest if self._rate is None else 0.7 * self._rate + 0.3 * latest
-            self._rate_mark = (now, fetcher.bytes_fetched)
+            self._rate_mark = (now, state.bytes_fetched)
         self._reported_at = now
         self.report(
             TransferProgress(
                 phase=phase,
-                bytes_done=fetcher.plan.bytes_done,
-                bytes_total=fetcher.plan.size_bytes,
+                bytes_done=state.plan.bytes_done,
+                bytes_total=state.plan.size_bytes,
                 rate_bytes_per_second=self._rate if phase is DownloadState.RUNNING else None,
-                connections=fetcher.lanes,
-                note=fetcher.note,
+                connections=state.lanes,
+                note=state.note,
             )
         )
 
     # When all bytes are there
 
-    async def _finish(self, fetcher: Fetcher, *, may_repeat: bool) -> TransferResult:
-        part, size = fetcher.part, fetcher.plan.size_bytes
+    async def _finish(self, state: State, *, may_repeat: bool) -> TransferResult:
+        part, size = state.part, state.plan.size_bytes
         if size is None:
             raise RuntimeError("complete without a size")
         loop = asyncio.get_running_loop()
-        self._report(fetcher, DownloadState.VERIFYING, loop.time())
+        self._report(state, DownloadState.VERIFYING, loop.time())
         await self._settle_sync()
         syncing = asyncio.ensure_future(self._blocking(lambda: part.fsync(size)))
         try:
-            digests = await fetcher.hasher.finish(size)
+            digests = await state.hasher.finish(size)
         except OSError as err:
             raise storage_error(err, part.path) from err
         finally:
             await syncing
-        verified = await self._prove(fetcher, size, digests, may_repeat=may_repeat)
-        self._report(fetcher, DownloadState.PLACING, loop.time())
+        verified = await self._prove(state, size, digests, may_repeat=may_repeat)
+        self._report(state, DownloadState.PLACING, loop.time())
         part.placed = digests["sha256"]
-        await self._blocking(lambda: self._place(part, fetcher))
+        await self._blocking(lambda: self._place(part, state))
         return TransferResult(
             path=self.job.dest,
             size_bytes=size,
             digest=Digest("sha256", digests["sha256"]),
             verified=verified,
-            bytes_fetched=self._bytes_before + fetcher.bytes_fetched,
-            restarted=self._restarts_before + fetcher.restarted,
+            bytes_fetched=self._bytes_before + state.bytes_fetched,
+            restarted=self._restarts_before + state.restarted,
         )
 
-    async def _prove(self, fetcher: Fetcher, size: int, digests: dict[str, str], *, may_repeat: bool) -> Verified:
+    async def _prove(self, state: State, size: int, digests: dict[str, str], *, may_repeat: bool) -> Verified:
         def proof(file: ResolvedFile) -> Verified:
             return prove(
                 file,
                 self.job.dest,
                 size_bytes=size,
                 digests=digests,
-                read=fetcher.part.read,
-                end_untold=fetcher.end_untold,
+                read=state.part.read,
+                end_untold=state.end_untold,
             )
 
         try:
@@ -242,14 +244,14 @@ class Transfer:
                     return await self._blocking(lambda: proof(fresh))  # what came may be the new file
                 except IntegrityError:
                     pass
-            await self._blocking(fetcher.part.quarantine)
-            if may_repeat and (changed or fetcher.etag_changed):
+            await self._blocking(state.part.quarantine)
+            if may_repeat and (changed or state.etag_changed):
                 raise _OnceMoreError from err
             raise
 
-    def _place(self, part: Part, fetcher: Fetcher) -> None:
+    def _place(self, part: Part, state: State) -> None:
         part.check_lease()
-        part.write_journal(fetcher.plan.snapshot())
+        part.write_journal(state.plan.snapshot())
         dest = self.job.dest
         try:
             dest.parent.mkdir(parents=True, exist_ok=True)
