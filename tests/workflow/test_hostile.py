@@ -101,7 +101,7 @@ _JSON = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(nodes=st.lists(_JSON, max_size=4), inner=_JSON, links=_JSON, inputs=_JSON)
 def test_any_json_gives_a_result_or_our_error(nodes, inner, links, inputs):
     document = {

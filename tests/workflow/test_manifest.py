@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import pytest
 from comfystow.core.errors import ManifestError
@@ -192,3 +193,10 @@ def test_a_place_taken_twice_in_a_lock_is_refused():
     text = write_lock([entry()])
     with pytest.raises(ManifestError, match="stands in line 3 already"):
         parse_lock(text + text.partition("models:\n")[2])
+
+
+def test_the_documented_examples_are_read():
+    text = (Path(__file__).resolve().parents[2] / "docs" / "workflows.md").read_text(encoding="utf-8")
+    manifest, lock = (block.partition("```")[0] for block in text.split("```yaml\n")[1:])
+    assert len(parse_manifest(manifest.replace("3fda…", SHA)).entries) == 4
+    assert parse_lock(lock)[0].name == "flux/x.safetensors"
