@@ -124,6 +124,7 @@ export class Actions {
   setToken(provider, token, where) {
     return this.#run(where, async () => {
       await this.#api.request("PUT", `/credentials/${provider}`, { token });
+      this.#ui.tokensGiven.add(provider);
       this.#ui.unfold(`token:${where}`, false);
       const blocked = this.#downloads.all.filter(
         (download) => download.state === "waiting" && providerOf(download.source) === provider,

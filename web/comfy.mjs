@@ -45,6 +45,10 @@ export const host = {
   toggleTab: () => {
     void app.extensionManager.command.execute(`Workspace.ToggleSidebarTab.${TAB_ID}`);
   },
+  notify: (severity, summary, detail) => {
+    const life = severity === "success" ? 5000 : undefined; // what is wrong stays until it is closed
+    app.extensionManager.toast?.add({ severity, summary, detail, life });
+  },
   setting: (id) => app.extensionManager.setting.get(id),
   replaceValue: (nodeId, from, to) => {
     const node = find(nodeId);

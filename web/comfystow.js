@@ -9,6 +9,7 @@ import { Combos } from "./combos.mjs";
 import { Offer } from "./offer.mjs";
 import { Downloads } from "./stores/downloads.mjs";
 import { Missing, summary } from "./stores/missing.mjs";
+import { System } from "./stores/system.mjs";
 import { Ui } from "./stores/ui.mjs";
 import { Panel } from "./ui/panel.mjs";
 import { VIEWS } from "./views/table.mjs";
@@ -19,9 +20,10 @@ const OFFER_SETTING = "ComfyStow.OfferTab";
 const api = new Api(host.fetchApi, localStorage);
 const downloads = new Downloads(api);
 const missing = new Missing(api, host);
+const system = new System(api, browserClock, () => !document.hidden);
 const ui = new Ui();
 const actions = new Actions({ api, downloads, missing, ui });
-const panel = new Panel({ host, downloads, missing, ui, actions }, VIEWS);
+const panel = new Panel({ host, downloads, missing, system, ui, actions }, VIEWS);
 const watch = new Watch(missing, browserClock);
 const offer = new Offer({ open: openTab, wanted: () => !panel.open && host.setting(OFFER_SETTING) !== false });
 
@@ -32,7 +34,7 @@ new Combos({ downloads, missing, refresh: host.refreshCombos, held: () => pointe
 
 // An event of an unknown type makes the page complain, so it is listened to before the first one can come.
 host.on("comfystow.downloads", (detail) => downloads.merge(detail?.downloads ?? []));
-host.on("comfystow.notice", () => {});
+host.on("comfystow.notice", (detail) => detail?.kind === "alert" && notify(detail.alert));
 host.on("reconnected", () => void readAgain());
 host.on("graphChanged", () => watch.edited());
 
@@ -53,6 +55,13 @@ function openTab(view = "missing") {
   offer.close();
   ui.show(view);
   if (!panel.open) host.toggleTab();
+}
+
+/** @param {Stow.Alert} alert */
+function notify(alert) {
+  const over = alert.resolved_at !== null;
+  const severity = over ? "success" : alert.severity === "critical" ? "error" : "warn";
+  host.notify(severity, over ? `Over: ${alert.summary}` : alert.summary, over ? "" : alert.action);
 }
 
 async function readAgain() {

@@ -108,6 +108,61 @@ declare namespace Stow {
     precision?: string | null;
   }
 
+  interface Gpu {
+    uuid: string;
+    index: number;
+    name: string;
+    parent_uuid: string | null;
+    visible: boolean | null;
+    utilization_ratio: number | null;
+    memory_used_bytes: number | null;
+    memory_total_bytes: number | null;
+    temperature_celsius: number | null;
+    power_watts: number | null;
+    throttle_reasons: string[] | null;
+    xid_errors: number | null;
+    last_xid: number | null;
+  }
+
+  /** What the machine did at one moment; ratios run from 0 to 1, unknown is null. */
+  interface Sample {
+    taken_at: number;
+    gpus: Gpu[] | null;
+    gpu_note: string | null;
+    host: {
+      cores: number | null;
+      cpu_utilization_ratio: number | null;
+      memory_used_bytes: number | null;
+      memory_limit_bytes: number | null;
+      oom_kills: number | null;
+    };
+    disks: { path: string; total_bytes: number | null; free_bytes: number | null }[];
+    network: { received_bytes_per_second: number | null; sent_bytes_per_second: number | null };
+  }
+
+  interface Alert {
+    name: string;
+    severity: "warning" | "critical";
+    summary: string;
+    action: string;
+    labels: Record<string, string>;
+    resolved_at: number | null;
+  }
+
+  /** `GET /system`. */
+  interface SystemView {
+    sampling: boolean;
+    age_seconds: number | null;
+    sample: Sample | null;
+    disk_full_in_seconds: Record<string, number>;
+    hosts: {
+      server_id: string;
+      state: { loaded_models: { name: string; vram_bytes: number | null; ram_bytes: number | null }[] };
+    }[];
+    cost_per_hour: number | null;
+    alerts: Alert[];
+  }
+
   interface WorkflowNode {
     id: number | string;
     type: string;
@@ -183,6 +238,7 @@ declare namespace Stow {
       getSidebarTabs(): SidebarTab[];
       command: { execute(id: string): Promise<void> | void };
       setting: { get(id: string): unknown };
+      toast?: { add(message: { severity: string; summary: string; detail?: string; life?: number }): void };
     };
   }
 
@@ -201,6 +257,7 @@ declare namespace Stow {
     refreshCombos(): Promise<unknown>;
     setBadge(count: number): void;
     toggleTab(): void;
+    notify(severity: "success" | "warn" | "error", summary: string, detail: string): void;
     setting(id: string): unknown;
     replaceValue(nodeId: string, from: string, to: string): boolean;
   }
@@ -221,6 +278,7 @@ declare namespace Stow {
     host: Host;
     downloads: import("./stores/downloads.mjs").Downloads;
     missing: import("./stores/missing.mjs").Missing;
+    system: import("./stores/system.mjs").System;
     ui: import("./stores/ui.mjs").Ui;
     actions: import("./actions.mjs").Actions;
   }

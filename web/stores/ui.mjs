@@ -9,6 +9,8 @@ export class Ui extends Store {
   folders = [];
   /** @type {{ wrong: boolean } | null} set while the server wants the access secret */
   lock = null;
+  /** @type {Set<string>} providers whose token was set on this page */
+  tokensGiven = new Set();
   /** @type {Set<string>} what is unfolded, by `<what>:<key>` */
   #unfolded = new Set();
   /** @type {Map<string, import("../api.mjs").StowError>} what went wrong, by the key of the card it belongs to */

@@ -27,10 +27,13 @@ export class Panel {
       drawBars: () => moveBars(this.#root, (id) => context.downloads.get(id)),
       visible: () => this.open && !document.hidden,
     });
-    const { downloads, missing, ui } = context;
-    for (const store of [downloads, missing, ui]) store.onChange(() => this.#paint.now());
-    downloads.onProgress(() => this.#paint.soon());
-    document.addEventListener("visibilitychange", () => this.#paint.now());
+    const { downloads, missing, system, ui } = context;
+    for (const store of [downloads, missing, system, ui]) store.onChange(() => this.#paint.now());
+    for (const store of [downloads, system]) store.onProgress(() => this.#paint.soon());
+    document.addEventListener("visibilitychange", () => {
+      system.turned();
+      this.#paint.now();
+    });
     this.#themes = new MutationObserver(() => this.#paint.now());
   }
 
@@ -67,6 +70,7 @@ export class Panel {
     this.#root.dataset.tone = toneOf(this.#root);
     this.#look(view);
     const { body, foot } = view.render(this.#context);
+    const locked = lockCard(this.#context);
     const frame = h(
       "section",
       {},
@@ -81,7 +85,7 @@ export class Panel {
           tabindex: 0,
           "aria-labelledby": `comfystow-tab-${view.id}`,
         },
-        h("div", { key: view.id, class: "stow-column" }, lockCard(this.#context), addForm(this.#context), body),
+        h("div", { key: view.id, class: "stow-column" }, locked ?? [addForm(this.#context), body]),
       ),
       h("footer", { class: "stow-num" }, h("span", {}, foot[0]), h("span", {}, foot[1])),
     );

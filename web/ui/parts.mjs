@@ -126,7 +126,12 @@ export function share(download) {
  * @param {{ tone?: "warn" | "bad" | "good" | null, buttons?: Stow.Child, title?: string | null }} [options]
  */
 export function say(text, { tone = null, buttons = null, title = null } = {}) {
-  return h("div", { class: "stow-say" }, h("p", { class: tone ? `stow-${tone}` : null, title }, text), buttons);
+  return h(
+    "div",
+    { class: "stow-say" },
+    h("p", { class: tone ? `stow-${tone}` : null, title }, typeof text === "string" ? prose(text) : text),
+    buttons,
+  );
 }
 
 /**
@@ -142,8 +147,16 @@ export function link(label, href) {
  * @param {Stow.Child} [buttons]
  */
 export function trouble(error, buttons = null) {
-  const words = error.hint ? [sentence(error.message), " ", sentence(error.hint)] : [sentence(error.message)];
-  return say(words, { tone: "bad", buttons });
+  return say(words(error), { tone: "bad", buttons });
+}
+
+/**
+ * What went wrong and what to do, in sentences.
+ *
+ * @param {Pick<Stow.ErrorInfo, "message" | "hint">} error
+ */
+export function words({ message, hint }) {
+  return hint ? `${sentence(message)} ${sentence(hint)}` : sentence(message);
 }
 
 /**
@@ -155,6 +168,16 @@ export function sentence(text) {
   const trimmed = text.trim();
   const ended = /[.!?…]$/.test(trimmed) ? trimmed : `${trimmed}.`;
   return ended.charAt(0).toUpperCase() + ended.slice(1);
+}
+
+/**
+ * Text with `commands` in it.
+ *
+ * @param {string} text
+ * @returns {Stow.Child[]}
+ */
+function prose(text) {
+  return text.split("`").map((part, index) => (index % 2 === 1 ? h("code", {}, part) : part));
 }
 
 /**

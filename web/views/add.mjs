@@ -2,7 +2,7 @@
 
 import { ICONS } from "../ui/icons.mjs";
 import { h } from "../ui/dom.mjs";
-import { iconButton, say, sentence } from "../ui/parts.mjs";
+import { iconButton, say, words } from "../ui/parts.mjs";
 
 const FIELD = "stow-links";
 
@@ -47,7 +47,7 @@ export function addForm(context) {
       placeholder: "https://huggingface.co/…\nhttps://civitai.com/models/…",
     }),
     refused.map(({ link, error }) =>
-      say([h("b", {}, link), " ", sentence(error.message), error.hint ? ` ${sentence(error.hint)}` : ""], {
+      say([h("b", {}, link), " ", words(error)], {
         tone: "bad",
       }),
     ),

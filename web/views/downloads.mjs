@@ -3,7 +3,7 @@
 import { count, duration, progress, rate, size } from "../format.mjs";
 import { folderOf, hasEnded, isActive, nameOf } from "../stores/downloads.mjs";
 import { h } from "../ui/dom.mjs";
-import { bar, button, facts, head, meta, name, say, sentence } from "../ui/parts.mjs";
+import { bar, button, facts, head, meta, name, trouble } from "../ui/parts.mjs";
 import { host, kind, kindTag } from "../words.mjs";
 import { loud } from "./missing_card.mjs";
 import { barTone, controls, obstacle, standing } from "./state.mjs";
@@ -48,17 +48,13 @@ function section(title, entries) {
 /** @param {Stow.Context} context */
 function top({ downloads, actions, ui }) {
   if (downloads.error) {
-    const words = [downloads.error.message, downloads.error.hint]
-      .filter(Boolean)
-      .map((text) => sentence(String(text)))
-      .join(" ");
     return [
       head(
         "The queue could not be read",
         null,
         button("Read again", () => void downloads.load()),
       ),
-      say(words, { tone: "bad" }),
+      trouble(downloads.error),
     ];
   }
   const open = downloads.all.filter((download) => !hasEnded(download));

@@ -4,7 +4,7 @@ import { count, size } from "../format.mjs";
 import { isActive } from "../stores/downloads.mjs";
 import { summary } from "../stores/missing.mjs";
 import { h } from "../ui/dom.mjs";
-import { button, head, say, sentence } from "../ui/parts.mjs";
+import { button, head, trouble } from "../ui/parts.mjs";
 import { missingCard } from "./missing_card.mjs";
 
 /** @type {Stow.View} */
@@ -30,16 +30,7 @@ function waiting({ missing }) {
 function failed({ missing }) {
   const error = missing.error;
   const again = button("Check again", () => void missing.check({ force: true }), { action: "recheck" });
-  return [
-    head("This workflow was not checked", null, again),
-    say(
-      [error?.message, error?.hint]
-        .filter(Boolean)
-        .map((text) => sentence(String(text)))
-        .join(" "),
-      { tone: "bad" },
-    ),
-  ];
+  return [head("This workflow was not checked", null, again), error && trouble(error)];
 }
 
 /** @param {Stow.Context} context */

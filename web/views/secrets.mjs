@@ -28,12 +28,12 @@ export function tokenField({ actions, ui }, provider, where) {
 export function lockCard({ actions, ui }) {
   if (ui.lock === null) return null;
   const sentence = ui.lock.wrong
-    ? "That is not this server's access secret. `comfystow auth secret` on the server shows it."
-    : "This page came over the network. Type the access secret once; `comfystow auth secret` on the server shows it.";
+    ? "That is not it. `comfystow auth secret` on the server shows it."
+    : "This page came over the network. Type the secret once; `comfystow auth secret` on the server shows it.";
   return h(
     "section",
     { key: "lock", class: "stow-card", "data-card": "lock" },
-    h("h2", { class: "stow-name" }, h("span", {}, "The server wants to know you")),
+    h("h2", { class: "stow-name" }, h("span", {}, "The server asks for its access secret")),
     say(sentence, { tone: "warn" }),
     field({
       key: "secret",

@@ -1,9 +1,9 @@
 /** One download in words: where it stands, what it waits for, what to do; the same in every view. */
 
 import { duration, progress, rate, size } from "../format.mjs";
-import { folderOf, nameOf } from "../stores/downloads.mjs";
+import { folderOf, hasEnded, nameOf } from "../stores/downloads.mjs";
 import { ICONS } from "../ui/icons.mjs";
-import { button, iconButton, link, say, sentence, share } from "../ui/parts.mjs";
+import { button, iconButton, link, say, share, words } from "../ui/parts.mjs";
 import { host, pageOf, providerName, providerOf } from "../words.mjs";
 import { tokenButton, tokenField } from "./secrets.mjs";
 
@@ -54,7 +54,7 @@ function stopped(download) {
 export function barTone(download) {
   if (download.state === "failed") return download.bytes_done > 0 ? "bad" : null;
   if (download.state === "running" || download.state === "verifying" || download.state === "placing") return "accent";
-  return download.bytes_done > 0 ? "dim" : null;
+  return download.bytes_done > 0 && !hasEnded(download) ? "dim" : null;
 }
 
 /**
@@ -123,24 +123,19 @@ function waits(context, download, where) {
     busy: ui.isBusy(download.id),
     action: "retry",
   });
-  const words = download.error
-    ? [download.error.message, download.error.hint]
-        .filter(Boolean)
-        .map((text) => sentence(String(text)))
-        .join(" ")
-    : null;
+  const said = download.error && words(download.error);
   switch (download.waiting_for) {
     case "token":
-      return token(context, download.source, where, words);
+      return token(context, download.source, where, said);
     case "licence":
-      return [licence(download.source, words, retry)];
+      return [licence(download.source, said, retry)];
     case "space":
-      return [say(words ?? "Waits for free space on the disk. The part is kept.", { tone: "warn", buttons: retry })];
+      return [say(said ?? "Waits for free space on the disk. The part is kept.", { tone: "warn", buttons: retry })];
     case "generation":
       return [say("Waits until the generation is done.")];
     default:
       return [
-        say(words ?? `Waits for ${host(download.source) ?? "the source"} to answer; goes on by itself.`, {
+        say(said ?? `Waits for ${host(download.source) ?? "the source"} to answer; goes on by itself.`, {
           tone: "warn",
           buttons: retry,
         }),
@@ -158,46 +153,45 @@ function waits(context, download, where) {
  * @returns {Stow.Child[]}
  */
 export function refusal(context, source, error, where) {
-  const words = [error.message, error.hint]
-    .filter(Boolean)
-    .map((text) => sentence(String(text)))
-    .join(" ");
-  if (error.code === "token_required") return token(context, source, where, words);
-  if (error.code === "licence_required") return [licence(source, words, null)];
-  return [say(words, { tone: "bad" })];
+  const said = words(error);
+  if (error.code === "token_required") return token(context, source, where, said);
+  if (error.code === "licence_required") return [licence(source, said, null)];
+  return [say(said, { tone: "bad" })];
 }
 
 /**
  * @param {Stow.Context} context
  * @param {string} source
  * @param {string} where
- * @param {string | null} words
+ * @param {string | null} said
  * @returns {Stow.Child[]}
  */
-function token(context, source, where, words) {
+function token(context, source, where, said) {
   const provider = providerOf(source);
   if (provider === null)
-    return [say(words ?? "The source asks for a login that ComfyStow has none for.", { tone: "warn" })];
+    return [say(said ?? "The source asks for a login that ComfyStow has none for.", { tone: "warn" })];
+  // Once a token was given, why it did not help is what counts.
+  const again = context.ui.tokensGiven.has(provider) ? said : null;
   const sentence = `The author asks for a login. Add a ${providerName(provider)} token once; it stays on this server.`;
   const unfolded = context.ui.isUnfolded(`token:${where}`);
   return [
-    say(sentence, { tone: "warn", buttons: tokenButton(context, where), title: words }),
+    say(again ?? sentence, { tone: "warn", buttons: tokenButton(context, where), title: said }),
     unfolded ? tokenField(context, provider, where) : null,
   ];
 }
 
 /**
  * @param {string} source
- * @param {string | null} words
+ * @param {string | null} said
  * @param {Stow.Child} retry
  */
-function licence(source, words, retry) {
+function licence(source, said, retry) {
   const page = pageOf(source);
   return say(
     "The author wants the licence accepted first. Accept it on the model's page, with the account of your token.",
     {
       tone: "warn",
-      title: words,
+      title: said,
       buttons: [page ? link("Open page", page) : null, retry],
     },
   );

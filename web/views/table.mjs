@@ -2,6 +2,7 @@
 
 import { downloadsView } from "./downloads.mjs";
 import { missingView } from "./missing.mjs";
+import { systemView } from "./system.mjs";
 
 /** @type {readonly Stow.View[]} */
-export const VIEWS = [missingView, downloadsView];
+export const VIEWS = [missingView, downloadsView, systemView];
