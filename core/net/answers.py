@@ -10,7 +10,6 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 
 from ..errors import (
     AuthRequiredError,
@@ -67,6 +66,8 @@ def _retry_after(text: str) -> float | None:
         return seconds if math.isfinite(seconds) else None
     except ValueError:
         pass
+    from email.utils import parsedate_to_datetime  # 30 ms to import, and dates are rare
+
     try:
         return parsedate_to_datetime(text).timestamp() - time.time()
     except (ValueError, OverflowError):

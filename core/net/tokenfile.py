@@ -9,7 +9,6 @@ import json
 import logging
 import os
 import stat
-import tempfile
 from pathlib import Path
 
 from ..errors import ReadOnlyError
@@ -70,6 +69,8 @@ class TokenFile:
             return {}
 
     def _save(self, tokens: dict[str, Secret]) -> None:
+        import tempfile  # it brings random and shutil, and writing is rare
+
         text = json.dumps({"version": 1, "tokens": {name: secret.reveal() for name, secret in tokens.items()}})
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from difflib import get_close_matches
 from urllib.parse import quote
 
 from ..config import Settings
@@ -95,6 +94,8 @@ class HuggingFace:
         self, error: NotFoundError, source: HuggingFaceSource, credentials: Credentials | None
     ) -> NotFoundError:
         """Name the files that were probably meant; the error stays as it is where the repository is what is missing."""
+        from difflib import get_close_matches
+
         try:
             files = await self.list_files(replace(source, filename=""), credentials)
         except StowError:

@@ -21,7 +21,6 @@ from ..records.source import (
     StoreSource,
     UrlSource,
 )
-from .catalogue import shipped_catalogue
 from .civitai import Civitai
 from .direct import resolve_url
 from .huggingface import HuggingFace
@@ -64,6 +63,8 @@ class Sources:
     async def _by_digest(self, digest: Digest, credentials: Credentials | None) -> ResolvedFile:
         """Look a digest up, in the shipped list first: it asks nobody."""
         import asyncio
+
+        from .catalogue import shipped_catalogue
 
         known = (await asyncio.to_thread(shipped_catalogue)).by_digest(digest.hex)
         if known:

@@ -21,6 +21,7 @@ from ..errors import ConflictError, NotFoundError, StowError
 from ..net.egress import EgressGate
 from ..paths import safe_component
 from ..records.source import Digest, ResolvedFile, StoreSource
+from .folders import folder_of_path
 from .lease import Lease
 from .objects import Bucket, ObjectInfo, open_bucket, open_object
 
@@ -84,14 +85,17 @@ async def resolve_object(source: StoreSource, environment: Mapping[str, str], ga
     if info is None:
         raise NotFoundError(f"`{source.url}` does not exist", hint="check bucket and key")
     url = await bucket.sign(key, SIGNED_SECONDS)
+    stored = re.fullmatch(r"(?:.*/)?sha256/[0-9a-f]{2}/([0-9a-f]{64})", key)
     gate.trust(url)  # its host is the one that the environment configures, never one of the reference
     return ResolvedFile(
         source=source,
         url=url,
         filename=safe_component(key.rsplit("/", 1)[-1]),
         size_bytes=info.size_bytes,
+        digest=Digest("sha256", stored[1]) if stored is not None else None,
         etag=info.etag,
         accepts_ranges=True,
+        folder_hint=folder_of_path(key),
     )
 
 

@@ -133,14 +133,17 @@ async def test_the_server_enforces_what_leases_rest_on(bucket: Bucket) -> None:
 async def test_an_object_is_fetched_like_any_file(hub, s3, model: Path) -> None:
     url, environment = empty_bucket(s3)
     bucket = open_bucket(url, environment)
-    await bucket.create("vae/model.safetensors", model)
+    await bucket.create("vae/tiny.safetensors", model)
     async with way_out(hub) as way:
-        source = way.sources.parse(f"{url}/vae/model.safetensors")
+        source = way.sources.parse(f"{url}/vae/tiny.safetensors")
         file = await way.sources.resolve(source, way.tokens(**environment))
-        assert (file.filename, file.size_bytes, file.accepts_ranges) == ("model.safetensors", len(DATA), True)
-        assert file.source == source
+        assert (file.filename, file.size_bytes, file.accepts_ranges) == ("tiny.safetensors", len(DATA), True)
+        assert (file.source, file.folder_hint, file.digest) == (source, "vae", None)
         located = await way.client.locate(file.url)
         assert (located.size_bytes, located.accepts_ranges) == (len(DATA), True)
+        await bucket.create(f"sha256/{DIGEST.hex[:2]}/{DIGEST.hex}", model)
+        shared_file = way.sources.parse(f"{url}/sha256/{DIGEST.hex[:2]}/{DIGEST.hex}")
+        assert (await way.sources.resolve(shared_file, way.tokens(**environment))).digest == DIGEST
         with pytest.raises(NotFoundError, match="does not exist"):
             await way.sources.resolve(way.sources.parse(f"{url}/nothing.gguf"), way.tokens(**environment))
 
