@@ -4,7 +4,9 @@ import { Actions } from "../../web/actions.mjs";
 import { Api } from "../../web/api.mjs";
 import { Downloads } from "../../web/stores/downloads.mjs";
 import { Missing } from "../../web/stores/missing.mjs";
+import { System } from "../../web/stores/system.mjs";
 import { Ui } from "../../web/stores/ui.mjs";
+import { FakeClock } from "./clock.mjs";
 import { blank, FakeServer } from "./fake/server.mjs";
 
 export const WORKFLOW = { id: "w", nodes: [{ id: 1, type: "VAELoader", widgets_values: ["a.safetensors"] }] };
@@ -27,9 +29,12 @@ export async function parts(test) {
   const host = { workflow: () => WORKFLOW };
   const downloads = new Downloads(api);
   const missing = new Missing(api, host);
+  const clock = new FakeClock();
+  const sight = { visible: true };
+  const system = new System(api, clock, () => sight.visible);
   const ui = new Ui();
   const actions = new Actions({ api, downloads, missing, ui });
-  return { server, address, storage, api, host, downloads, missing, ui, actions };
+  return { server, address, storage, api, host, downloads, missing, system, clock, sight, ui, actions };
 }
 
 /** A model of the `missing` shape. */

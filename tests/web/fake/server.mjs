@@ -20,7 +20,15 @@ export class FakeServer {
   #server = createServer((request, response) => void this.#answer(request, response));
   /** @type {import("node:http").ServerResponse[]} */
   #viewers = [];
-  state = { models: [], downloads: [], secret: null, errors: {}, token: null };
+  state = {
+    models: [],
+    downloads: [],
+    secret: null,
+    errors: {},
+    token: null,
+    system: quiet,
+    history: { times: [], gpus: {} },
+  };
   /** @type {{ method: string, path: string, body: any, headers: any }[]} */
   asked = [];
 
@@ -89,6 +97,9 @@ export class FakeServer {
       return refuse(403, "access_denied", "no header");
     const error = this.state.errors[route];
     if (error) return refuse(error.status ?? 400, error.code, error.message, error.hint);
+    if (route === "POST /system/lease" || route === "GET /system") return [200, this.state.system];
+    if (route === "GET /system/history") return [200, this.state.history];
+    if (route === "POST /system/free") return [200, {}];
     if (route === "GET /downloads") return [200, { downloads: this.state.downloads }];
     if (route === "POST /downloads") return [202, this.#submit(body)];
     if (route === "POST /workflow/missing") return [200, [{ workflow: null, models: this.state.models, error: null }]];
@@ -128,6 +139,17 @@ export class FakeServer {
     return [200, download];
   }
 }
+
+/** A machine of which nothing is known. */
+export const quiet = {
+  sampling: true,
+  age_seconds: null,
+  sample: null,
+  disk_full_in_seconds: {},
+  hosts: [],
+  cost_per_hour: null,
+  alerts: [],
+};
 
 /** A download of which nothing is known yet. */
 export const blank = {
