@@ -14,7 +14,7 @@ _BENCH = Path(__file__).resolve().parents[2] / "bench"
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument("words", nargs=argparse.REMAINDER, metavar="…", help="passed on; `--help` lists the cases")
+    parser.add_argument("words", nargs=argparse.REMAINDER, metavar="…", help="passed on to bench/ of the checkout")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""The pages made from the code: settings and metrics."""
+"""The pages made from the code."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from comfystow.core.metrics.files import monitoring_files
 from comfystow.core.records.alert_catalogue import ALERTS
 from comfystow.core.records.catalogue import METRICS
 from comfystow.core.units import format_bytes
+
+from .cli_page import cli_page
+from .http_page import http_page
 
 
 def config_page() -> str:
@@ -73,5 +76,5 @@ _ALERTS_HEAD = """
 | alert | severity | condition | for | what to do |
 | --- | --- | --- | --- | --- |"""
 
-PAGES = {"config.md": config_page, "metrics.md": metrics_page}
+PAGES = {"cli.md": cli_page, "config.md": config_page, "http.md": http_page, "metrics.md": metrics_page}
 PAGES |= {f"../docker/monitoring/{name}": partial(monitoring_files().__getitem__, name) for name in monitoring_files()}

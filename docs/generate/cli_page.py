@@ -1,0 +1,61 @@
+"""docs/cli.md: what `--help` says of each command, and the exit codes."""
+
+from __future__ import annotations
+
+import argparse
+from functools import partial
+
+from comfystow.core.cli.main import COMMANDS, overview, parser_for
+
+_WIDTH = 100
+
+_HEAD = """\
+# Command line
+
+`comfystow COMMAND …` after `pip install comfystow`; `python <folder of the extension> COMMAND …` in a plain clone.
+
+Data goes to standard output, everything else to standard error: bars on a terminal where `rich` is installed, plain
+lines elsewhere; `NO_COLOR` is respected. `--json` prints data for programs: more fields may follow, none disappears,
+unknown is `null`. Every command that needs the engine finds the one that lives or starts one; it ends by itself when
+nobody is there and nothing is to be done."""
+
+_TAIL = """\
+## Exit codes
+
+| code | means |
+| --- | --- |
+| 0 | done |
+| 1 | something failed; each failure is listed |
+| 2 | wrong use |
+| 3 | something is missing, or not in sync |
+| 4 | a token or a licence is needed |
+| 5 | not enough space |
+| 6 | the bytes are not the ones that were promised |
+| 7 | network |
+| 130 | interrupted; what this command submitted is paused, and goes on with the same command |
+
+When all failures of a command are of one class its code is used, else 1.
+
+## JSON
+
+`get` and `ensure`: `[{"ref", "state", "path", "folder", "size_bytes", "sha256", "bytes_fetched", "seconds",
+"error"}]`, in the order given. `missing`: `[{"workflow", "models": [{"name", "folder", "nodes", "state", "path",
+"candidates": [{"source", "url", "folder", "name", "size_bytes", "sha256", "confidence", "reason"}]}], "error"}]`;
+`state` is `present`, `missing` or `near`, `confidence` is `exact`, `high`, `likely` or `guess`, and `ensure` takes
+the first two. `downloads`: the Downloads of [docs/http.md](http.md). `engine`: `{"running", "pid", "version",
+"protocol_version", "started_at", "state_dir", "sessions", "busy", "leaving"}`. An error, everywhere: `{"code",
+"message", "hint", "retryable"}`.
+"""
+
+
+def cli_page() -> str:
+    """Give docs/cli.md."""
+    commands = [f"## {name}\n\n```\n{_help_of(name)}```" for name in COMMANDS]
+    return "\n\n".join([_HEAD, f"```\n{overview()}\n```", *commands, _TAIL])
+
+
+def _help_of(name: str) -> str:
+    """Return the help of a command, whatever the terminal."""
+    parser = parser_for(name)
+    parser.formatter_class = partial(argparse.HelpFormatter, width=_WIDTH)  # type: ignore[assignment]
+    return parser.format_help()
