@@ -1,0 +1,160 @@
+"""The System tab in a browser: readable in every state, one line a GPU where there are many, quiet when nobody looks."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from e2e.fake_page import FakeComfy
+from e2e.test_panel import _TOO_WIDE, open_panel, violations
+from support.browser import shoot
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = pytest.mark.browser
+
+GB = 10**9
+
+
+def gpu(index: int, **more: object) -> dict[str, Any]:
+    known = {
+        "uuid": f"GPU-{index}", "index": index, "name": "NVIDIA GeForce RTX 4090", "parent_uuid": None, "visible": True,
+        "utilization_ratio": 0.94, "memory_used_bytes": int(19.8 * GB), "memory_total_bytes": 24 * GB,
+        "temperature_celsius": 71.0, "power_watts": 318.4, "throttle_reasons": [], "xid_errors": 0, "last_xid": None,
+    }  # fmt: skip
+    return {**known, **more}
+
+
+def system(*gpus: dict[str, Any], note: str | None = None, **more: object) -> dict[str, Any]:
+    sample = {
+        "taken_at": time.time(), "gpus": list(gpus) or None, "gpu_note": note,
+        "host": {
+            "cores": 8, "cpu_utilization_ratio": 0.31, "memory_used_bytes": int(38.4 * GB), "memory_limit_bytes": 62 * GB,
+            "oom_kills": 0,
+        },
+        "disks": [{"path": "/workspace/a/rather/long/mount", "total_bytes": 200 * GB, "free_bytes": 14 * GB}],
+        "network": {"received_bytes_per_second": 148e6, "sent_bytes_per_second": 1e3},
+    }  # fmt: skip
+    models = [
+        {"name": "Flux", "vram_bytes": int(17.2 * GB), "ram_bytes": 0},
+        {"name": "FluxClipModel_", "vram_bytes": 0, "ram_bytes": int(4.9 * GB)},
+    ]
+    alert = {
+        "name": "DiskLow",
+        "severity": "warning",
+        "summary": "/workspace has 7% free",
+        "action": "grow the volume",
+        "labels": {"path": "/workspace"},
+    }
+    return {
+        "sampling": True, "age_seconds": 0.5, "sample": sample,
+        "disk_full_in_seconds": {"/workspace/a/rather/long/mount": 95.0},
+        "hosts": [{"server_id": "s", "state": {"loaded_models": models}}],
+        "cost_per_hour": 0.69, "alerts": [alert], **more,
+    }  # fmt: skip
+
+
+def history() -> dict[str, Any]:
+    now = time.time()
+    times = [now - 600 + 5 * step for step in range(120)]
+    busy = [0.9 if step // 12 % 2 else 0.15 for step in range(120)]
+    return {"times": times, "cpu_utilization_ratio": busy, "gpus": {"GPU-0": {"utilization_ratio": busy}}}
+
+
+STATES = {
+    "busy": system(
+        gpu(0, throttle_reasons=["power limit"]), gpu(1, utilization_ratio=0.0, memory_used_bytes=4 * 10**8)
+    ),
+    "eight": system(*(gpu(index) for index in range(8))),
+    "broken": system(gpu(0, xid_errors=1, last_xid=79, utilization_ratio=None, memory_used_bytes=None, visible=False)),
+    "none": system(note="no NVIDIA driver library here", hosts=[], alerts=[]),
+}
+
+
+def open_system(page: Page, fake: FakeComfy, **options: Any) -> None:
+    open_panel(page, fake, **options)
+    page.click("#comfystow-tab-system")
+    page.wait_for_selector("[role=meter]")
+
+
+@pytest.mark.parametrize("palette", ["dark", "light", "old"])
+@pytest.mark.parametrize("width", [280, 600])
+def test_everybody_can_read_every_state(page: Page, fake: FakeComfy, axe: str, palette: str, width: int) -> None:
+    for name, state in STATES.items():
+        fake.set(system=state, history=history())
+        open_system(page, fake, width=width, query=f"&palette={palette}")
+        assert violations(page, axe) == [], name
+        assert page.evaluate(_TOO_WIDE) == [], name
+        shoot(page, f"system-{name}-{palette}-{width}")
+
+
+def test_many_gpus_take_a_line_each_until_they_are_opened(page: Page, fake: FakeComfy) -> None:
+    fake.set(system=STATES["eight"])
+    open_system(page, fake)
+    assert page.locator("[data-gpu]").count() == 8
+    assert page.locator("[data-gpu] canvas").count() == 0
+    heights = page.eval_on_selector_all("[data-gpu]", "cards => cards.map((card) => card.offsetHeight)")
+    assert max(heights) < 50
+    page.click("[data-gpu='GPU-3'] [data-action=fold]")
+    page.wait_for_selector("[data-gpu='GPU-3'] canvas")
+    assert page.locator("[data-gpu] canvas").count() == 1
+
+
+def test_two_gpus_are_open_and_can_be_folded(page: Page, fake: FakeComfy) -> None:
+    fake.set(system=STATES["busy"])
+    open_system(page, fake)
+    assert page.locator("[data-gpu] canvas").count() == 2
+    page.click("[data-gpu='GPU-1'] [data-action=fold]")
+    page.wait_for_function("() => document.querySelectorAll('[data-gpu] canvas').length === 1")
+    assert "idle" in page.inner_text("[data-gpu='GPU-1']")
+
+
+def test_curve_is_drawn_and_nothing_is_animated(page: Page, fake: FakeComfy) -> None:
+    fake.set(system=STATES["busy"], history=history())
+    open_system(page, fake)
+    drawn = """() => {
+        const canvas = document.querySelector("[data-spark='GPU-0']");
+        const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+        return data.some((value) => value > 0);
+    }"""
+    page.wait_for_function(drawn)
+    assert page.evaluate("() => document.getAnimations().length") == 0
+
+
+def test_text_changes_at_most_once_a_second_and_never_while_nobody_looks(page: Page, fake: FakeComfy) -> None:
+    fake.set(system=STATES["busy"])
+    open_system(page, fake)
+    page.evaluate("""() => {
+        window.texts = 0;
+        new MutationObserver((seen) => { window.texts += seen.length > 0 ? 1 : 0; })
+            .observe(document.querySelector('.comfystow'), { subtree: true, childList: true, characterData: true });
+    }""")
+    for busy in (0.1, 0.2, 0.3):
+        fake.set(system=system(gpu(0, utilization_ratio=busy), gpu(1)))
+        page.wait_for_timeout(1000)
+    assert page.evaluate("() => window.texts") <= 4
+    page.click("#comfystow-tab-downloads")
+    page.wait_for_timeout(300)
+    asked = len(fake.asked("/system/lease"))
+    page.wait_for_timeout(2600)
+    assert len(fake.asked("/system/lease")) == asked
+
+
+def test_models_are_unloaded_by_one_click(page: Page, fake: FakeComfy) -> None:
+    fake.set(system=STATES["busy"])
+    open_system(page, fake)
+    assert "17.2 GB in VRAM" in page.inner_text(".stow-loaded")
+    page.click("[data-action=free]")
+    page.wait_for_function("() => document.body.innerText.includes('between two prompts')")
+    assert fake.asked("/system/free") == [{}]
+
+
+def test_trouble_is_said_and_what_was_known_stays(page: Page, fake: FakeComfy) -> None:
+    fake.set(system=STATES["busy"])
+    open_system(page, fake)
+    refused = {"status": 503, "code": "engine_unavailable", "message": "the engine does not answer"}
+    fake.set(errors={"POST /system/lease": refused})
+    page.wait_for_function("() => document.body.innerText.includes('The engine does not answer.')")
+    assert page.locator("[data-gpu]").count() == 2
