@@ -78,8 +78,9 @@ class SessionRegistry:
 
     @property
     def generating(self) -> bool:
-        """True while an attached ComfyUI is known to run a prompt."""
-        return any((state := self.state(server_id)) is not None and state.queue_running for server_id in self._sessions)
+        """True while an attached ComfyUI is known to run a prompt that does not itself wait for a download."""
+        states = [self.state(server_id) for server_id in self._sessions]
+        return any(state is not None and state.queue_running and not state.waiting_for_models for state in states)
 
     def layout(self) -> FolderLayout:
         """Return the union of what the attached sessions have, else the last one that was told."""

@@ -3,23 +3,49 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
 
 from ..core.errors import EngineError
 from ..server_routes.mount import Mount, mounted, prompt_server
 
+T = TypeVar("T")
+
 
 async def call(method: str, path: str, body: object = None) -> Any:
     """Ask the engine. Raises: StowError: what it answered, as the error it was."""
+    return await _on_server(_ask(_mount(), method, path, body))
+
+
+@asynccontextmanager
+async def waiting() -> AsyncIterator[None]:
+    """Let the engine know that the running prompt waits for it: a download that is held while ComfyUI works is not."""
+    mount = _mount()
+    await _on_server(_count(mount, 1))
+    try:
+        yield
+    finally:
+        await _on_server(_count(mount, -1))
+
+
+def _mount() -> Mount:
     server = prompt_server()
     mount = mounted(server) if server is not None else None
     if mount is None:
         raise EngineError("ComfyStow's routes are not mounted on this ComfyUI", hint="its log says why")
-    asked = asyncio.run_coroutine_threadsafe(_ask(mount, method, path, body), server.loop)
-    return await asyncio.wrap_future(asked)
+    return mount
+
+
+async def _on_server(work: Coroutine[Any, Any, T]) -> T:
+    return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, prompt_server().loop))
 
 
 async def _ask(mount: Mount, method: str, path: str, body: object) -> Any:
     link = await (await mount.gateway()).link()
     link.push.want()
     return await link.client.call(method, path, body)
+
+
+async def _count(mount: Mount, change: int) -> None:
+    (await mount.gateway()).host.nodes_waiting += change

@@ -94,15 +94,16 @@ async def _fetch(wanted: Wanted, node_id: str | None) -> str:
     active = {item["id"] for item in (await engine.call("GET", "/downloads"))["downloads"] if _is_active(item)}
     download = await engine.call("POST", "/downloads", {key: value for key, value in body.items() if value})
     shared = download["id"] in active
-    try:
-        while not await _settled(download, node_id):
-            await asyncio.sleep(POLL_SECONDS)
-            comfyui.raise_if_interrupted()
-            download = await _again(download["id"])
-    except BaseException:
-        if not shared and _is_active(download):
-            await _leave(download)
-        raise
+    async with engine.waiting():
+        try:
+            while not _settled(download, node_id):
+                await asyncio.sleep(POLL_SECONDS)
+                comfyui.raise_if_interrupted()
+                download = await _again(download["id"])
+        except BaseException:
+            if not shared and _is_active(download):
+                await _leave(download)
+            raise
     return _name(download, wanted)
 
 
@@ -119,18 +120,15 @@ async def _again(download_id: str) -> Any:
     return found
 
 
-async def _settled(download: Any, node_id: str | None) -> bool:
+def _settled(download: Any, node_id: str | None) -> bool:
     """Show how far it is; true when it is there. Raises: StowError: it never will be without somebody's help."""
     state = download["state"]
     if state == DownloadState.COMPLETED.value:
         return True
     if state in {DownloadState.FAILED.value, DownloadState.CANCELLED.value}:
         raise _failed(download)
-    if state == DownloadState.WAITING.value:
-        if download["waiting_for"] in _NEEDS_A_PERSON:
-            raise _failed(download)
-        if download["waiting_for"] == WaitingFor.GENERATION.value:
-            await engine.call("POST", f"/downloads/{download['id']}/resume")  # this prompt is what it waits for
+    if state == DownloadState.WAITING.value and download["waiting_for"] in _NEEDS_A_PERSON:
+        raise _failed(download)
     comfyui.show_progress(node_id, download["bytes_done"], download["bytes_total"], _progress_text(download))
     return False
 

@@ -32,6 +32,8 @@ class ComfyHost:
         self._folder_paths: Any = sys.modules["folder_paths"]
         self._last_prompt_finished_at: float | None = None
         self._was_running = False
+        self.nodes_waiting = 0
+        """Nodes of ours that wait for a download; changed on the server's loop only."""
 
     @property
     def state_dir(self) -> Path:
@@ -108,6 +110,7 @@ class ComfyHost:
             queue_pending=len(queue.queue),
             queue_running=running,
             running_node=self._server.last_node_id if running else None,
+            waiting_for_models=self.nodes_waiting > 0,
             last_prompt_finished_at=self._last_prompt_finished_at,
             torch_allocated_bytes=allocated,
             torch_reserved_bytes=reserved,

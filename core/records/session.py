@@ -32,6 +32,8 @@ class HostState:
     queue_pending: int | None = None
     queue_running: int | None = None
     running_node: str | None = None
+    waiting_for_models: bool = False
+    """True while the running prompt waits for a download of its own: nothing is generated meanwhile."""
     last_prompt_finished_at: float | None = None
     torch_allocated_bytes: int | None = None
     torch_reserved_bytes: int | None = None

@@ -8,6 +8,7 @@ import time
 import numpy as np
 import pytest
 from safetensors.numpy import load, save
+from support.comfyui import hub_environment
 
 pytestmark = pytest.mark.comfyui
 
@@ -226,12 +227,13 @@ def test_a_name_that_may_not_be_used_writes_nothing(comfy_server, decode, name):
     assert not list(comfy_server.base.rglob("evil*"))
 
 
-def test_interrupt_ends_the_node_and_keeps_the_part(comfy_server, hub, decode):
+def test_interrupt_ends_the_node_keeps_the_part_and_the_next_run_goes_on(comfy_server, hub):
     hub.fault("rate", file="big_64mib*", bytes_per_second=500_000)
-    source = "hf://Comfy-Stow/big-models/big_64mib.safetensors"
-    prompt_id = comfy_server.request(
-        "POST", "/prompt", {"prompt": decode("StowLoadVAE", vae_name="slow.safetensors", source=source)}
-    ).json()["prompt_id"]
+    prompt = preview(
+        "StowEnsureModel",
+        {"source": "hf://Comfy-Stow/big-models/big_64mib.safetensors", "folder": "loras", "name": "slow.safetensors"},
+    )
+    prompt_id = comfy_server.request("POST", "/prompt", {"prompt": prompt}).json()["prompt_id"]
     wait_for(
         lambda: any(item["bytes_done"] for item in downloads(comfy_server) if item["filename"] == "slow.safetensors")
     )
@@ -240,7 +242,10 @@ def test_interrupt_ends_the_node_and_keeps_the_part(comfy_server, hub, decode):
     entry = comfy_server.request("GET", f"/history/{prompt_id}").json()[prompt_id]
     assert "execution_interrupted" in dict(entry["status"]["messages"])
     wait_for(lambda: one(comfy_server, "slow.safetensors")["state"] == "paused")
-    comfy_server.stow("POST", f"/downloads/{one(comfy_server, 'slow.safetensors')['id']}/cancel")
+    hub.clear_faults()
+    entry = comfy_server.run_prompt(prompt)
+    assert outcome(entry)[0] == "success", outcome(entry)
+    assert one(comfy_server, "slow.safetensors")["state"] == "completed"
 
 
 def test_a_download_that_the_queue_already_has_is_shared_and_left_alone(comfy_server, hub, decode):
@@ -261,6 +266,19 @@ def test_a_download_that_the_queue_already_has_is_shared_and_left_alone(comfy_se
     wait_for(lambda: prompt_id in comfy_server.request("GET", f"/history/{prompt_id}").json())
     assert one(comfy_server, "both.safetensors")["state"] == "running"
     comfy_server.stow("POST", f"/downloads/{theirs['id']}/cancel")
+
+
+def test_a_queue_that_rests_while_comfyui_works_does_not_rest_for_the_prompt_that_needs_it(start_comfy, hub):
+    hub.fault("rate", file="big_64mib*", bytes_per_second=1_000_000)  # seconds, so that the queue has time to notice
+    server = start_comfy(env={**hub_environment(hub), "COMFYSTOW_PAUSE_WHILE_GENERATING": "1"})
+    inputs = {
+        "source": "hf://Comfy-Stow/big-models/big_64mib.safetensors",
+        "folder": "loras",
+        "name": "held.safetensors",
+    }
+    entry = server.run_prompt(preview("StowEnsureModel", inputs))
+    assert outcome(entry)[0] == "success", outcome(entry)
+    assert (server.models / "loras" / "held.safetensors").is_file()
 
 
 def test_lists_offer_what_is_there_and_then_what_the_catalogue_knows(comfy_server):
