@@ -6,6 +6,7 @@ import base64
 import datetime
 import hashlib
 import hmac
+import json
 import socket
 import subprocess
 import time
@@ -15,20 +16,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-_PREFIX = Path.home() / ".cache" / "comfystow" / "azurite"
+from .setup.cache import Cache
+from .setup.machine import npm_commands
+
+_MANIFEST = json.dumps({"name": "azurite-of-the-tests", "private": True, "dependencies": {"azurite": "3.35.0"}})
 _ACCOUNT = "devstoreaccount1"
 # The account and key that every Azurite has (learn.microsoft.com, "Use the Azurite emulator").
 _KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 _VERSION = "2021-08-06"
 
 
+def azurite_program(cache: Cache) -> Path:
+    """Install the server where it is not there yet; give its program."""
+    return npm_commands(cache, "azurite", _MANIFEST) / "azurite-blob"
+
+
 @contextmanager
 def azurite(folder: Path) -> Iterator[dict[str, str]]:
     """Run a server; gives the environment that opens it."""
-    program = _PREFIX / "node_modules" / ".bin" / "azurite-blob"
-    if not program.exists():
-        command = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(_PREFIX), "azurite@3"]
-        subprocess.run(command, check=True, capture_output=True, timeout=600)
+    program = azurite_program(Cache())
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

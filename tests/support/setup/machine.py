@@ -11,8 +11,18 @@ from .say import SetupError, run, step
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
-#: Program -> Debian's package of it: promtool judges our rules, gcc makes the driver library that the tests load.
-_PROGRAMS = {"git": "git", "node": "nodejs", "npm": "npm", "promtool": "prometheus", "gcc": "gcc", "curl": "curl"}
+#: Program -> Debian's packages of it: promtool judges our rules, gcc makes the driver library that the tests load.
+_PROGRAMS = {
+    "git": ["git"],
+    "node": ["nodejs"],
+    "npm": ["npm"],
+    "promtool": ["prometheus"],
+    "gcc": ["gcc", "libc6-dev"],
+    "curl": ["curl"],
+}
+_BROWSER_PACKAGES = ["chromium", "fonts-dejavu-core"]
+#: Debian starts what it installs; here nothing may run but what a test starts (invoke-rc.d(8)).
+_QUIETLY = {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
 
 
 def browser() -> Path | None:
@@ -26,26 +36,30 @@ def browser() -> Path | None:
 
 def ensure_programs(cache: Cache) -> None:
     """Install the browser and the programs that are missing where apt-get is there to be used; else say what to install."""
-    packages = [package for name, package in _PROGRAMS.items() if shutil.which(name) is None]
+    packages = [package for name, needed in _PROGRAMS.items() if shutil.which(name) is None for package in needed]
     if browser() is None:
-        packages.append("chromium")
+        packages += _BROWSER_PACKAGES
     if not packages:
         return
     if shutil.which("apt-get") is None or getattr(os, "geteuid", lambda: 1)() != 0:
         raise SetupError(f"please install {', '.join(packages)}: the tests need them, and only root may install them")
     with step(f"installing {', '.join(packages)}"):
-        log, env = cache.log("apt"), {"DEBIAN_FRONTEND": "noninteractive"}
-        run(["apt-get", "update", "--quiet"], log=log, env=env)
-        run(["apt-get", "install", "--yes", "--no-install-recommends", *packages], log=log, env=env)
+        log = cache.log("apt")
+        run(["apt-get", "update", "--quiet"], log=log, env=_QUIETLY)
+        run(["apt-get", "install", "--yes", "--no-install-recommends", *packages], log=log, env=_QUIETLY)
 
 
 def node_tools(cache: Cache, checkout: Path) -> Path:
     """Install what `package.json` names, outside the checkout; give the folder of the commands."""
-    manifest = (checkout / "package.json").read_text(encoding="utf-8")
+    return npm_commands(cache, "node", (checkout / "package.json").read_text(encoding="utf-8"))
+
+
+def npm_commands(cache: Cache, name: str, manifest: str) -> Path:
+    """Install what a `package.json` names; give the folder of the commands."""
 
     def build(path: Path) -> None:
         (path / "package.json").write_text(manifest, encoding="utf-8")
         command = ["npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts"]
         run(command, log=cache.log("npm"), cwd=path)
 
-    return cache.entry("node", [manifest], "installing the JavaScript tools", build) / "node_modules" / ".bin"
+    return cache.entry(name, [manifest], f"installing the JavaScript tools ({name})", build) / "node_modules" / ".bin"

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from ..azurite import azurite_program
 from . import pins
 from .say import step
 from .workshop import ComfyInstall, Workshop
@@ -40,6 +41,7 @@ def set_up(workshop: Workshop) -> ComfyInstall:
     def programs() -> None:
         workshop.programs()
         workshop.node_tools()
+        azurite_program(workshop.cache)
 
     jobs: list[Callable[[], object]] = [workshop.for_tests, pages, programs]
     with ThreadPoolExecutor(len(jobs)) as pool:
