@@ -9,12 +9,12 @@ from typing import Any
 
 from ..errors import NotFoundError, StowError, UsageError
 from ..records.workflow import Confidence
-from ..units import format_bytes
 from .fetch import Wanted
 from .get import fetch_and_report
 from .missing import add_workflows, ask, lacking
 from .options import add_common, installation_of, session_client_of
-from .output import exit_code_of, say, show_error, show_json
+from .output import exit_code_of, say, show_error
+from .plan import ask_plan, dry_run, show_plan
 
 #: What is taken without a person's choice; the rest is only shown.
 _SURE = (Confidence.EXACT, Confidence.HIGH)
@@ -37,19 +37,22 @@ def run(arguments: argparse.Namespace) -> int:
         failed = [StowError("unreadable") for report in reports if report["error"] is not None]
         for error in without:
             show_error(error)
-        _show(wanted, arguments)
-        if arguments.dry_run or not wanted:
+        if arguments.dry_run:
+            return dry_run(client, wanted, arguments) or exit_code_of([*failed, *without])
+        if not wanted:
+            say("nothing is to be fetched")
             return exit_code_of([*failed, *without])
+        show_plan(ask_plan(client, wanted))
         if not arguments.yes and not _agreed():
             say("nothing was fetched")
             return 1
-        code = fetch_and_report(client, [item for item, _ in wanted], arguments)
+        code = fetch_and_report(client, wanted, arguments)
     return code or exit_code_of([*failed, *without])
 
 
-def _plan(models: list[dict[str, Any]]) -> tuple[list[tuple[Wanted, int | None]], list[StowError]]:
+def _plan(models: list[dict[str, Any]]) -> tuple[list[Wanted], list[StowError]]:
     """Choose the best sure candidate of each model, once (pure)."""
-    chosen: dict[tuple[str | None, str], tuple[Wanted, int | None]] = {}
+    chosen: dict[tuple[str | None, str], Wanted] = {}
     without: list[StowError] = []
     for model in models:
         key = (model["folder"], model["name"])
@@ -60,14 +63,13 @@ def _plan(models: list[dict[str, Any]]) -> tuple[list[tuple[Wanted, int | None]]
             without.append(_nowhere(model))
             continue
         path = PurePosixPath(model["name"].replace("\\", "/"))
-        wanted = Wanted(
+        chosen[key] = Wanted(
             ref=candidate["url"] or candidate["source"],
             folder_name=model["folder"] or candidate["folder"],
             subfolder=str(path.parent) if str(path.parent) != "." else None,
             filename=path.name,
             sha256=candidate["sha256"],
         )
-        chosen[key] = (wanted, candidate["size_bytes"])
     return list(chosen.values()), without
 
 
@@ -75,17 +77,6 @@ def _nowhere(model: dict[str, Any]) -> StowError:
     others = [f"{item['source']} ({item['confidence']})" for item in model["candidates"][:3]]
     hint = f"it could be {', '.join(others)}: `comfystow get` takes the one you choose" if others else None
     return NotFoundError(f"no sure source is known for `{model['name']}`", hint=hint)
-
-
-def _show(wanted: list[tuple[Wanted, int | None]], arguments: argparse.Namespace) -> None:
-    if arguments.json and arguments.dry_run:
-        show_json([item.body() for item, _ in wanted])
-        return
-    for item, size_bytes in wanted:
-        folder = "/".join(part for part in (item.folder_name, item.subfolder, item.filename) if part)
-        say(f"{folder}  {format_bytes(size_bytes)}  from {item.ref}")
-    if not wanted:
-        say("nothing is to be fetched")
 
 
 def _agreed() -> bool:

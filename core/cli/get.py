@@ -12,6 +12,7 @@ from ..units import parse_size
 from .fetch import Wanted, fetch, submit_all
 from .options import add_common, installation_of, session_client_of
 from .output import exit_code_of, say, show_error, show_json
+from .plan import dry_run
 
 _INIT_SESSION = 1
 
@@ -24,6 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sha256", metavar="HEX", help="what the file must have")
     parser.add_argument("--connections", type=int, metavar="N", help="connections of each file; else as many as help")
     parser.add_argument("--limit-rate", metavar="RATE", help="bandwidth of each file, like 20M")
+    parser.add_argument("--dry-run", action="store_true", help="show what would be done, and do nothing")
     parser.add_argument("--detach", action="store_true", help="leave it to the engine, and return")
     add_common(parser)
 
@@ -32,6 +34,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Submit, follow, report."""
     wanted = wanted_of(arguments)
     with session_client_of(installation_of(arguments)) as client:
+        if arguments.dry_run:
+            return dry_run(client, wanted, arguments)
         return fetch_and_report(client, wanted, arguments)
 
 

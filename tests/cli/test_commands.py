@@ -170,7 +170,7 @@ def test_missing_is_exit_3_and_ensure_makes_it_0(tree: Tree, workflow: Path) -> 
 
     shown = tree.run("ensure", workflow, "--dry-run")
     assert shown.returncode == 0
-    assert "vae/taesd.safetensors" in shown.stderr
+    assert str(tree.models / "vae" / "taesd.safetensors") in shown.stdout
     unasked = tree.run("ensure", workflow, stdin=subprocess.DEVNULL)
     assert (unasked.returncode, "--yes" in unasked.stderr) == (2, True)
     assert list((tree.models / "vae").iterdir()) == []

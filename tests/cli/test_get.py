@@ -83,6 +83,17 @@ def test_exit_code_and_hint_of_each_refusal(
     assert list(shared_tree.models.rglob("*.safetensors")) == []
 
 
+def test_dry_run_shows_the_plan_and_writes_nothing(shared_tree: Tree, hub: Hub) -> None:
+    (row,) = shared_tree.json("get", VAE, "--to", "vae", "--dry-run")
+    assert list(row) == ["action", "from", "to", "method", "bytes", "reason", "conflict"]
+    assert (row["action"], row["to"]) == ("fetch", str(shared_tree.models / "vae" / "taesd.safetensors"))
+    assert row["bytes"] == 4_903_146
+    refused = shared_tree.run("get", VAE, GATED, "--to", "vae", "--dry-run")
+    assert refused.returncode == 4
+    assert "refuse: hf://Comfy-Stow/gated-demo" in refused.stdout
+    assert list(shared_tree.models.rglob("*.safetensors*")) == []
+
+
 def test_dead_hub_is_a_network_failure(tree: Tree) -> None:
     tree.environment |= {
         "HF_ENDPOINT": "http://127.0.0.1:9",
