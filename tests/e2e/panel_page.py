@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from playwright.sync_api import sync_playwright
-
 from support.browser import _FLAGS, load_workflow, open_comfyui
 from support.setup.machine import browser as installed_browser
 from support.setup.workshop import CHECKOUT

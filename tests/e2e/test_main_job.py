@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
-from e2e.panel_page import badge, card, close_comfyui_s_list, never_reloaded, open_tab, open_workflow, workflow
+from e2e.panel_page import badge, card, never_reloaded, open_workflow, workflow
 from support.browser import shoot
 
 if TYPE_CHECKING:

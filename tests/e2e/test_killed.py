@@ -1,4 +1,4 @@
-"""The panel from another machine, and a server that is killed in the middle of a download."""
+"""A server that is killed in the middle of a download, seen from the page that stays open."""
 
 from __future__ import annotations
 
@@ -10,20 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
-from comfystow.core.engine.secret import access_secret
-from e2e.panel_page import (
-    badge,
-    card,
-    close_comfyui_s_list,
-    never_reloaded,
-    open_remote_browser,
-    open_tab,
-    open_workflow,
-    own_address,
-    workflow,
-)
-from support.browser import open_context, shoot
+from e2e.panel_page import badge, card, close_comfyui_s_list, never_reloaded, open_tab, open_workflow
+from support.browser import shoot
 from support.comfyui import ComfyServer, hub_environment
 
 if TYPE_CHECKING:
@@ -33,40 +21,8 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.browser, pytest.mark.comfyui, pytest.mark.timeout(240)]
 
-VAE = "taesd.safetensors"
 BIG = "big_256mib.safetensors"
 MIB = 1 << 20
-
-
-def test_a_page_from_another_machine_needs_the_secret_once(
-    start_comfy: Callable[..., ComfyServer], frontend: Frontend, hub: Hub
-) -> None:
-    server = start_comfy(frontend=frontend.root, env=hub_environment(hub), listen="0.0.0.0")
-    address = own_address()
-    with open_remote_browser(address) as browser, open_context(browser) as context:
-        page = context.new_page()
-        open_workflow(page, f"http://{address}:{server.port}", workflow())
-        close_comfyui_s_list(page)
-        open_tab(page)
-        lock = page.locator("[data-card=lock]")
-        lock.wait_for()
-        shoot(page, f"remote-{frontend.name}-1-locked")
-        lock.locator("input").fill("not the secret")
-        page.keyboard.press("Enter")
-        lock.get_by_text("That is not it.").wait_for()
-        assert not any(server.models.rglob(VAE))
-        lock.locator("input").fill(access_secret(server.state_dir))
-        page.keyboard.press("Enter")
-        lock.wait_for(state="detached")
-        card(page, VAE).locator("[data-action=download]").click()
-        card(page, VAE).wait_for(state="detached")
-        assert (server.models / "vae" / VAE).is_file()
-
-        # It is kept in this browser, and in no other.
-        open_workflow(page, f"http://{address}:{server.port}", workflow())
-        badge(page, "2")
-        assert page.locator("[data-card=lock]").count() == 0
-        shoot(page, f"remote-{frontend.name}-2-unlocked")
 
 
 def _pid_of_the_engine(server: ComfyServer) -> int:
