@@ -11,6 +11,11 @@ from pathlib import Path
 from ..errors import EngineError
 from .log import open_log
 
+if sys.platform == "win32":
+    _DETACHED = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.DETACHED_PROCESS
+else:
+    _DETACHED = 0
+
 _TREE = Path(__file__).resolve().parents[2]
 
 
@@ -40,6 +45,7 @@ def launch(state_dir: Path, run_dir: str | None) -> subprocess.Popen[bytes]:
                 cwd=Path(state_dir.anchor),  # keep no folder busy that a user may want to unmount or remove
                 env=environment,
                 start_new_session=True,
+                creationflags=_DETACHED,
             )
     except OSError as err:
         raise EngineError(

@@ -157,7 +157,7 @@ class _Engine:
             started_at=self._started_at,
             state_dir=str(self._state_dir),
             sessions=self._presence.sessions,
-            busy=runtime.downloads.busy,
+            busy=runtime.downloads.busy or runtime.watch.lasting,
             leaving=self._presence.leaving,
         )
 

@@ -6,14 +6,16 @@ import asyncio
 from functools import partial
 
 from ...errors import UsageError
-from ...workflow.missing import report
-from ...workflow.status import LayoutInventory
 from ..bodies import WorkflowRequest
 from .call import Call, Handler
 
 
 async def missing(call: Call) -> object:
     """Say what a workflow or prompt needs, what is there, and where the rest can come from."""
+    # Late: an engine that only downloads starts 40 ms sooner without the workflow readers.
+    from ...workflow.missing import report
+    from ...workflow.status import LayoutInventory
+
     request: WorkflowRequest = call.body
     if request.workflow is None and request.prompt is None:
         raise UsageError("the body has neither `workflow` nor `prompt`")
