@@ -1,4 +1,4 @@
-"""The only module that knows ComfyUI's own: `server`, `folder_paths`, `nodes`, `execution`, `comfy.*`.
+"""ComfyUI's own modules: `server`, `folder_paths`, `nodes`, `comfy.*`; for the nodes `nodes/comfyui.py` knows them.
 
 They are taken from `sys.modules`: inside ComfyUI they are all loaded before the first pack, and outside there is
 nothing to find. Facts of ComfyUI 0.3.75 unless said otherwise.

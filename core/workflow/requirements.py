@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..errors import InvalidNameError
-from ..paths import safe_relative
+from ..paths import NON_MODEL_FOLDERS, safe_component, safe_relative
 from ..records.workflow import NodeUse, RequiredModel
-from .document import Document, DocumentNode, EmbeddedModel, SkippedPart
+from .document import MAX_SKIPPED, Document, DocumentNode, EmbeddedModel, SkippedPart
 from .names import looks_like_model
 from .node_inputs import NodeInputs, NodeTable, folder_name
 from .prompts import NOTE_TYPES, NoteLink, embedding_names, links, lora_names
@@ -111,10 +111,9 @@ class _Reader:
             self._add(name, "embeddings", _use(node, widget), None)
 
     def _add(self, name: str, folder: str | None, use: NodeUse | None, entry: EmbeddedModel | None) -> None:
-        try:
-            safe_relative(name)
-        except InvalidNameError as error:
-            self._skipped.append(SkippedPart(use.node_id if use else "", error.message))
+        if (reason := _why_unusable(name, folder)) is not None:
+            if len(self._skipped) <= MAX_SKIPPED:
+                self._skipped.append(SkippedPart(use.node_id if use else "", reason))
             return
         need = self._needs.setdefault((folder, name), _Need())
         if use is not None:
@@ -124,23 +123,43 @@ class _Reader:
 
     def _add_root_models(self) -> None:
         """Let models at the root tell of those that nodes name; those that no node names count by themselves."""
+        named = self._keys_by_name()
         for entry in self._document.root_models:
-            named = [key for key in self._needs if key[1] == entry.name]
             folder = folder_name(entry.folder_name) if entry.folder_name else None
-            for key in named:
+            keys = named.get(entry.name, [])
+            for key in keys:
                 need = self._needs[key]
                 if folder in {key[0], None} or key[0] is None:
                     need.embedded = need.embedded or entry
-            if not named and not self._document.from_prompt:
+            if not keys and not self._document.from_prompt:
                 self._add(entry.name, folder, None, entry)
 
     def _settle_unknown_folders(self) -> None:
         """Let a name whose folder no node could tell join the same name elsewhere in the workflow."""
-        for key in [key for key in self._needs if key[0] is None]:
-            known = [other for other in self._needs if other[1] == key[1] and other[0] is not None]
-            if len(known) == 1:
-                need = self._needs.pop(key)
+        for keys in self._keys_by_name().values():
+            known = [key for key in keys if key[0] is not None]
+            if len(known) == 1 and len(keys) == 2:
+                need = self._needs.pop((None, known[0][1]))
                 self._needs[known[0]].uses.update(need.uses)
+
+    def _keys_by_name(self) -> dict[str, list[tuple[str | None, str]]]:
+        found: dict[str, list[tuple[str | None, str]]] = {}
+        for key in self._needs:
+            found.setdefault(key[1], []).append(key)
+        return found
+
+
+def _why_unusable(name: str, folder: str | None) -> str | None:
+    """Return why a name or folder can be no requirement: it leads elsewhere, or no models live there."""
+    if folder in NON_MODEL_FOLDERS:
+        return f"`{folder}` holds no models"
+    try:
+        safe_relative(name)
+        if folder is not None:
+            safe_component(folder)
+    except InvalidNameError as error:
+        return error.message
+    return None
 
 
 def node_values(node: DocumentNode, table: NodeTable) -> list[tuple[str | None, str]]:

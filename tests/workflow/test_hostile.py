@@ -37,6 +37,15 @@ def test_a_name_that_leads_elsewhere_is_skipped_with_its_node(graph, name):
     assert [part.node_id for part in found.skipped] == ["4"]
 
 
+@pytest.mark.parametrize("folder", ["custom_nodes", "../../etc", "a/b"])
+def test_a_folder_that_holds_no_models_is_skipped_with_its_node(graph, folder):
+    g = graph()
+    g.embed(g.node(4, "SomebodysLoader", "x.safetensors"), "x.safetensors", folder)
+    found = requirements(g.document())
+    assert not found.models
+    assert [part.node_id for part in found.skipped] == ["4"]
+
+
 def test_a_subgraph_that_contains_itself_is_skipped(graph):
     first, second = graph(), graph()
     first.node(1, "second")
@@ -80,6 +89,17 @@ def test_ten_thousand_nodes_are_read(graph):
     for index in range(10_000):
         g.node(index, "LoraLoader", f"lora{index}.safetensors", 1, 1)
     assert len(requirements(g.document()).models) == 10_000
+
+
+def test_ten_thousand_names_of_unknown_folders_beside_as_many_embedded_are_read(graph):
+    g = graph()
+    for index in range(10_000):
+        g.embed(g.node(index, "Unheard", f"m{index}.safetensors"), f"other{index}.safetensors", "vae")
+    prompt = {
+        str(index): {"class_type": "Unheard", "inputs": {"a": f"m{index}.safetensors"}} for index in range(10_000)
+    }
+    assert len(requirements(g.document()).models) == 10_000
+    assert len(requirements({"prompt": prompt, "workflow": g.document()}).models) == 10_000
 
 
 def test_parts_of_the_wrong_type_are_skipped_by_id():
