@@ -120,6 +120,11 @@ class Watch:
         if self.webhook is not None:
             await self.webhook.close()
 
+    @property
+    def lasting(self) -> bool:
+        """True where settings ask for samples though nobody looks: ComfyUI then stays attached without a browser."""
+        return self._history_seconds is not None or any(rule.alert.sampled for rule in self.rules)
+
     # Numbers
 
     @property

@@ -8,6 +8,7 @@ import logging
 import os
 import secrets
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
@@ -31,6 +32,7 @@ _log = logging.getLogger("comfystow.engine")
 _TICK_SECONDS = 0.25
 _TOUCH_SECONDS = 3600.0
 _DRAIN_SECONDS = 5.0
+_CLOSE_SECONDS = 30.0
 _STATE_LOCK_NAME = "engine.lock"
 
 
@@ -165,6 +167,10 @@ class _Engine:
         """Take no more requests, and begin to end."""
         if not self._presence.leaving:
             _log.info("leaving: %s", reason)
+            # A thread that hangs on a dead volume must not keep the lock for ever. What was accepted is on disk.
+            last_resort = threading.Timer(_CLOSE_SECONDS, os._exit, [1])
+            last_resort.daemon = True
+            last_resort.start()
         self._presence.leaving = True
         self._leaving.set()
 

@@ -41,6 +41,6 @@ export function gauge(label, ratio, text, { full = false, bare = false } = {}) {
     { key: `gauge-${label}`, class: "stow-gauge stow-num" },
     h("span", { title: label }, label),
     bar || h("span"),
-    h("b", { class: tone && `stow-${tone}` }, text),
+    h("b", { class: tone === "" ? null : `stow-${tone}` }, text),
   );
 }
