@@ -253,7 +253,7 @@ def check_setting(name: str, value: object) -> object:
         return float(value)
     elif type(value) in allowed:
         return value
-    raise ConfigError(f"`{name}` cannot be {json.dumps(value, default=str)[:60]}")
+    raise ConfigError(f"`{name}` cannot be {json.dumps(value, default=str)[:60]}", hint="see docs/config.md")
 
 
 def _parse(text: str, kind: object, variable: str, *, size: bool) -> object:

@@ -10,7 +10,7 @@ from ..downloads.network import Networks
 from ..errors import AccessError, ConnectFailedError, UsageError
 from ..records.download import DownloadRequest
 from ..records.session import Session
-from ..records.source import Digest, HuggingFaceSource, UrlSource
+from ..records.source import Digest, HuggingFaceSource, LocalSource, UrlSource
 from ..sessions import SessionRegistry
 from .destination import check_suffix
 from .places import FolderPlaces
@@ -37,6 +37,10 @@ class RequestCheck:
         check_allowed(network.settings)
         _check_values(request)
         source = network.sources.parse(request.source)
+        if isinstance(source, LocalSource):
+            raise UsageError(
+                "a file of this machine is not downloaded", hint="`comfystow organise` puts it in its place"
+            )
         self.places.check(request, self.sessions.layout_for(session))
         if isinstance(source, HuggingFaceSource) and request.filename is None and "." in source.filename:
             check_suffix(source.filename, allow_pickle=self.places.settings().allow_pickle)
