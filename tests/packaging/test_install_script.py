@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +33,12 @@ def test_it_names_what_is_off_and_the_command_that_switches_it_on() -> None:
     assert done.returncode == 0, done.stderr
     assert "nvidia-ml-py is not installed: statistics of NVIDIA GPUs will be off" in done.stdout
     assert "pip install -r" in done.stdout
+
+
+def test_it_looks_for_what_the_requirements_name() -> None:
+    names = re.findall(r"^[A-Za-z0-9_-]+", (CHECKOUT / "requirements.txt").read_text(encoding="utf-8"), re.MULTILINE)
+    shown = _report("-S").stdout
+    assert [name for name in names if name.lower() not in shown.lower()] == []
 
 
 def test_it_writes_nothing_even_into_its_own_folder(upstream: Path, run) -> None:
