@@ -7,7 +7,7 @@ import hmac
 import json
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
@@ -39,6 +39,7 @@ class Api:
     leave: Callable[[str], None]
     leaving: asyncio.Event
     token: str | None = None
+    _begun: set[asyncio.Task[web.Response]] = field(default_factory=set, repr=False)
 
     def application(self) -> web.Application:
         """Mount the engine's rows."""
@@ -81,7 +82,15 @@ class Api:
     async def _answer(self, request: web.Request, route: Route, handler: Handler) -> web.StreamResponse:
         body = await read_body(request, route)
         # A caller that goes away takes its own request with it only up to here: what began is brought to its end.
-        return await asyncio.shield(asyncio.ensure_future(self._carried_out(request, route, handler, body)))
+        task = asyncio.create_task(self._carried_out(request, route, handler, body), name=route.name)
+        self._begun.add(task)
+        task.add_done_callback(self._ended)
+        return await asyncio.shield(task)
+
+    def _ended(self, task: asyncio.Task[web.Response]) -> None:
+        self._begun.discard(task)
+        if not task.cancelled():
+            task.exception()  # seen, also when nobody waits for it any more
 
     async def _carried_out(self, request: web.Request, route: Route, handler: Handler, body: Any) -> web.Response:
         session_id = request.headers.get(SESSION_HEADER)

@@ -151,7 +151,7 @@ def test_host_paths_are_for_callers_on_this_machine(client: SyncEngineClient) ->
 
 def _introduced(open_client: OpenClient, **session: object) -> SyncEngineClient:
     client = open_client()
-    client.introduce(lambda: {"server_id": "host-1", **session})
+    client.introduce(lambda: {"server_id": "host-1"} | session)
     return client
 
 
@@ -178,6 +178,18 @@ def test_forgotten_session_is_attached_again(open_client: OpenClient, monkeypatc
     client.call("GET", "/downloads")
     assert other.call("GET", "/engine")["sessions"] == 1
     watcher.close()
+
+
+def test_command_does_not_lose_what_only_a_running_comfyui_knows(open_client: OpenClient, state_dir: Path) -> None:
+    packs = {"ipadapter": {"directories": ["/m/ip"]}, "loras": {"directories": ["/old"]}}
+    host = {"layout": {"base_path": "/m", "folders": packs}, "node_inputs": {"Node": {"name": "loras"}}}
+    _introduced(open_client, **host).call("GET", "/downloads")
+    command = {"server_id": "command-1", "layout": {"base_path": "/m", "folders": {"loras": {"directories": ["/new"]}}}}
+    _introduced(open_client, **command).call("GET", "/downloads")
+    kept = json.loads((state_dir / "layout.json").read_text())
+    assert kept["node_inputs"] == host["node_inputs"]
+    directories = {name: folder["directories"] for name, folder in kept["layout"]["folders"].items()}
+    assert directories == {"ipadapter": ["/m/ip"], "loras": ["/new"]}
 
 
 @pytest.mark.parametrize(
