@@ -36,8 +36,10 @@ def filename_list(folder_name: str) -> list[str]:
         return []
 
 
-def full_path(folder_name: str, name: str) -> str | None:
-    """Return the file that a loader would open, None for none."""
+def full_path(folder_name: str, name: str | None) -> str | None:
+    """Return the file that a loader would open, None for none; a linked input has no name yet."""
+    if not name:
+        return None
     try:
         path: str | None = _module("folder_paths").get_full_path(folder_name, name)
     except KeyError:
@@ -51,7 +53,7 @@ def listed_name(folder_name: str, name: str) -> str | None:
     return local if full_path(folder_name, local) is not None else None
 
 
-def file_mark(folder_name: str, name: str) -> tuple[int, int] | None:
+def file_mark(folder_name: str, name: str | None) -> tuple[int, int] | None:
     """Return what changes when a file changes: time and size; None while it is not there."""
     path = full_path(folder_name, name)
     try:

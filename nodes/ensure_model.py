@@ -40,7 +40,7 @@ class EnsureModel(io.ComfyNode):  # type: ignore[misc]
         return True
 
     @classmethod
-    def fingerprint_inputs(cls, folder: str, name: str = "", **_kwargs: Any) -> Any:
+    def fingerprint_inputs(cls, folder: str, name: str | None = None, **_kwargs: Any) -> Any:
         """Run again when the file came, went or changed."""
         return comfyui.file_mark(folder, name)
 

@@ -43,7 +43,7 @@ class StowLoader(io.ComfyNode):  # type: ignore[misc]
     @classmethod
     def fingerprint_inputs(cls, **kwargs: Any) -> Any:
         """Run again when a named file came, went or changed."""
-        return [comfyui.file_mark(cls.FOLDER, str(kwargs.get(name))) for name in cls.NAMES]
+        return [comfyui.file_mark(cls.FOLDER, kwargs.get(name)) for name in cls.NAMES]
 
     @classmethod
     async def execute(cls, source: str = "", **inputs: Any) -> Any:

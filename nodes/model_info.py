@@ -46,9 +46,9 @@ class ModelInfo(io.ComfyNode):  # type: ignore[misc]
         return True
 
     @classmethod
-    def fingerprint_inputs(cls, folder: str, name: str) -> Any:
+    def fingerprint_inputs(cls, folder: str, name: str | None) -> Any:
         """Run again when the file came, went or changed."""
-        return comfyui.file_mark(folder, name or "")
+        return comfyui.file_mark(folder, name)
 
     @classmethod
     async def execute(cls, folder: str, name: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import PurePosixPath
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -11,7 +12,7 @@ from ..records.source import HuggingFaceSource
 from ..records.workflow import Candidate, Confidence, RequiredModel
 from ..sources.catalogue_entry import normalise_url
 from ..sources.reference import parse_reference
-from .names import basename, normalised
+from .names import KNOWN_SUFFIXES, basename, normalised
 from .prompts import NoteLink
 
 _ORDER = {Confidence.EXACT: 0, Confidence.HIGH: 1, Confidence.LIKELY: 2, Confidence.GUESS: 3}
@@ -52,16 +53,22 @@ def _all(model: RequiredModel, lookup: Lookup | None, links: Iterable[NoteLink])
     if lookup is not None:
         if model.sha256 is not None:
             yield from (_named(model, candidate) for candidate in lookup.by_digest(model.sha256))
-        for candidate in lookup.by_name(basename(model.name), model.folder_name):
+        for candidate in lookup.by_name(_file_name(model), model.folder_name):
             if not _contradicts(model, candidate):
                 yield _named(model, candidate)
-    base = basename(model.name).lower()
+    base = _file_name(model).lower()
     for link in links:
         url = web_address(link.url)
         if url is not None and basename(urlsplit(url).path).lower() == base:
             reason = f"a note in the workflow links it (node {link.node_id})"
             source, _ = _canonical(url)
             yield _named(model, Candidate(source=source, url=url, confidence=Confidence.LIKELY, reason=reason))
+
+
+def _file_name(model: RequiredModel) -> str:
+    """Return the file name to look for; tags in prompts (`embedding:x`) leave the suffix out."""
+    name = basename(model.name)
+    return name if PurePosixPath(name).suffix.lower() in KNOWN_SUFFIXES else f"{name}.safetensors"
 
 
 def _embedded(model: RequiredModel, url: str) -> Candidate:
@@ -83,7 +90,9 @@ def _named(model: RequiredModel, candidate: Candidate) -> Candidate:
         reason=candidate.reason,
         url=candidate.url,
         folder_name=model.folder_name or candidate.folder_name,
-        name=normalised(model.name),
+        name=normalised(model.name)
+        if PurePosixPath(model.name).suffix.lower() in KNOWN_SUFFIXES
+        else candidate.name or _file_name(model),
         size_bytes=candidate.size_bytes,
         sha256=candidate.sha256,
     )

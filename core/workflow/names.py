@@ -25,14 +25,14 @@ _TELLING = frozenset(
 _MIN_RATIO = 0.9
 #: Pairs of names that are compared letter by letter, for all names asked of one index together: about a second.
 _MAX_COMPARED = 20_000
-_SUFFIXES = MODEL_SUFFIXES | PICKLE_SUFFIXES | {".onnx"}
+KNOWN_SUFFIXES = MODEL_SUFFIXES | PICKLE_SUFFIXES | {".onnx"}
 
 
 def looks_like_model(value: str) -> bool:
     """Tell whether a value looks like the name of a model file."""
     return (
         len(value) <= MAX_NAME_CHARS
-        and PurePosixPath(value.replace("\\", "/")).suffix.lower() in _SUFFIXES
+        and PurePosixPath(value.replace("\\", "/")).suffix.lower() in KNOWN_SUFFIXES
         and "\n" not in value
         and "://" not in value
     )

@@ -128,9 +128,12 @@ class _Reader:
             folder = folder_name(entry.folder_name) if entry.folder_name else None
             keys = named.get(entry.name, [])
             for key in keys:
-                need = self._needs[key]
+                if key[0] is None and folder is not None and (folder, entry.name) not in self._needs:
+                    self._needs[folder, entry.name] = self._needs.pop(key)
+                    key = folder, entry.name
+                    named[entry.name] = [key]
                 if folder in {key[0], None} or key[0] is None:
-                    need.embedded = need.embedded or entry
+                    self._needs[key].embedded = self._needs[key].embedded or entry
             if not keys and not self._document.from_prompt:
                 self._add(entry.name, folder, None, entry)
 

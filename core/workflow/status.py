@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
+from ..paths import has_model_suffix
 from ..records.model import FolderLayout, ModelRef
 from ..records.workflow import Confidence, ModelStatus, Presence, RequiredModel
-from .names import NameIndex
+from .names import NameIndex, basename
 
 #: Files of one folder that are looked at for near names; a library beyond it is asked through its index.
 _MAX_FILES = 100_000
@@ -105,7 +106,17 @@ def _exact(model: RequiredModel, inventory: Inventory) -> Path | None:
         for name in _spellings(model.name, folder):
             if (path := inventory.find(folder, name)) is not None:
                 return path
-    return None
+    return _tagged(model, inventory)
+
+
+def _tagged(model: RequiredModel, inventory: Inventory) -> Path | None:
+    """Find what a `<lora:NAME>` means: the packs that read it look for the name in every subfolder, without suffix."""
+    if model.folder_name != "loras" or has_model_suffix(model.name):
+        return None
+    wanted = basename(model.name).lower()
+    names = inventory.names(model.folder_name)
+    found = next((name for name in names if PurePosixPath(name).stem.lower() == wanted), None)
+    return inventory.find(model.folder_name, found) if found is not None else None
 
 
 def _spellings(name: str, folder: str) -> tuple[str, ...]:

@@ -161,6 +161,20 @@ def test_what_arrives_is_given_to_the_stock_loader_which_judges_it(comfy_server,
     assert (comfy_server.models / folder / "x.safetensors").is_file()
 
 
+def test_model_info_takes_the_name_from_ensure_model(comfy_server):
+    prompt = {
+        "8": {
+            "class_type": "StowEnsureModel",
+            "inputs": {"source": TAESD, "folder": "vae", "name": "chained.safetensors"},
+        },
+        "9": {"class_type": "StowModelInfo", "inputs": {"folder": "vae", "name": ["8", 0]}},
+    }
+    entry = comfy_server.run_prompt(prompt)
+    assert outcome(entry)[0] == "success", outcome(entry)
+    assert entry["outputs"]["9"]["text"][0].startswith("chained.safetensors\nsafetensors, F16, ")
+    assert "Traceback" not in comfy_server.log.rpartition("got prompt")[2]
+
+
 def test_model_info_reads_a_header_and_shows_it(comfy_server, tiny_wan):
     (comfy_server.models / "loras" / "info.safetensors").write_bytes(
         save(load(tiny_wan), metadata={"modelspec.title": "Tiny <b>one</b>"})

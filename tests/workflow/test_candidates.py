@@ -90,3 +90,9 @@ def test_candidates_come_best_first():
     catalogue = Catalogue(entry(other, Confidence.GUESS), entry(other + "2", Confidence.EXACT))
     found = find_candidates(required(url=URL), catalogue)
     assert [candidate.confidence for candidate in found] == [Confidence.EXACT, Confidence.HIGH, Confidence.GUESS]
+
+
+def test_a_tag_without_a_suffix_is_looked_for_and_saved_with_one():
+    catalogue = Catalogue(entry(name="easynegative.safetensors"))
+    (found,) = find_candidates(RequiredModel(name="easynegative", folder_name="embeddings"), catalogue)
+    assert found.name == "easynegative.safetensors"

@@ -289,8 +289,10 @@ def test_an_api_prompt_with_its_workflow_keeps_what_the_author_embedded(graph):
         "prompt": {"1": {"class_type": "VAELoader", "inputs": {"vae_name": "ae.safetensors", "x": ["2", 0]}}},
         "extra_data": {"extra_pnginfo": {"workflow": g.document()}},
     }
-    (model,) = required_models(body)
-    assert model.url == "https://huggingface.co/o/r/resolve/main/ae.safetensors"
+    body["prompt"]["7"] = {"class_type": "Unheard", "inputs": {"file": "unused.safetensors"}}
+    known, unheard = required_models(body)
+    assert known.url == "https://huggingface.co/o/r/resolve/main/ae.safetensors"
+    assert (unheard.folder_name, unheard.name) == ("vae", "unused.safetensors")
 
 
 @pytest.mark.parametrize("document", [None, 7, "text", [], {}, {"a": 1}, {"nodes": "x"}, {"prompt": {}}])

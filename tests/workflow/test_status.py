@@ -73,6 +73,12 @@ def test_another_version_size_or_precision_is_missing_never_near(layout, name):
     assert status(layout, "diffusion_models", name).presence is Presence.MISSING
 
 
+def test_a_lora_tag_finds_its_file_in_any_subfolder_without_suffix(layout):
+    found = status(layout, "loras", "detail_tweaker")
+    assert found.presence is Presence.PRESENT
+    assert found.path.endswith("Style/Detail_Tweaker.safetensors")
+
+
 def test_a_file_of_another_folder_is_missing(layout):
     assert status(layout, "checkpoints", "ae.safetensors").presence is Presence.MISSING
 
