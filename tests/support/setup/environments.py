@@ -17,7 +17,7 @@ from pathlib import Path
 from . import pins
 from .cache import Cache
 from .comfyui_tree import reachable
-from .say import SetupError, run
+from .say import SetupError, run, say
 from .stand_ins import SITECUSTOMIZE
 
 #: Installed apart (torch), or answered for by stand-ins.
@@ -40,14 +40,25 @@ def comfyui_environment(cache: Cache, comfyui: Path) -> Path:
     def build(path: Path) -> None:
         log = cache.log("comfyui-venv")
         python = _new_venv(path, log)
-        index = ["--index-url", pins.TORCH_CPU_INDEX] if reachable(pins.TORCH_CPU_INDEX) else []
-        run([*_pip(python), "install", *index, pins.TORCH], log=log)
+        _install_torch(python, log)
         # Named again, so that nothing below replaces it.
         run([*_pip(python), "install", pins.TORCH, *wanted], log=log)
         run([*_pip(python), "uninstall", "--yes", "torchvision", "torchaudio"], log=log)
         (_site_packages(python) / "sitecustomize.py").write_text(SITECUSTOMIZE, encoding="utf-8")
 
     return cache.entry("comfyui-venv", made_from, "installing ComfyUI's requirements and torch", build)
+
+
+def _install_torch(python: Path, log: Path) -> None:
+    """Install torch for the CPU; the general index holds, on Linux, one with 3 GB of CUDA."""
+    if reachable(pins.TORCH_CPU_INDEX):
+        try:
+            run([*_pip(python), "install", "--index-url", pins.TORCH_CPU_INDEX, pins.TORCH], log=log)
+        except SetupError as err:
+            say(f"no torch from {pins.TORCH_CPU_INDEX}: {str(err).splitlines()[0]}")
+        else:
+            return
+    run([*_pip(python), "install", pins.TORCH], log=log)
 
 
 def overlay(cache: Cache, name: str, base: Path, checkout: Path, requirements: Sequence[str]) -> Path:
