@@ -18,6 +18,7 @@ from typing import Any
 from ..core.config import ENV_PREFIX, FOREIGN_VARIABLES
 from ..core.records.model import Folder, FolderLayout, canonical_folder
 from ..core.records.session import HostState, LoadedModel, Session
+from .prompts import PromptTally
 
 _log = logging.getLogger("comfystow.host")
 
@@ -31,6 +32,7 @@ class ComfyHost:
         self._server = server
         self._folder_paths: Any = sys.modules["folder_paths"]
         self._last_prompt_finished_at: float | None = None
+        self._prompts = PromptTally()
         self._was_running = False
         self.nodes_waiting = 0
         """Nodes of ours that wait for a download; changed on the server's loop only."""
@@ -115,6 +117,7 @@ class ComfyHost:
             torch_allocated_bytes=allocated,
             torch_reserved_bytes=reserved,
             loaded_models=tuple(_loaded_models()),
+            prompts=self._prompts.look(queue.history),
         )
 
     def files_changed(self, folder_name: str) -> None:
