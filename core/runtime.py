@@ -13,9 +13,10 @@ from .alerts.watch import Watch, Watched
 from .config import Settings, change_settings, describe_settings, load_settings
 from .downloads.announce import Announcer
 from .downloads.ledger import Ledger
-from .downloads.manager import DownloadManager, QueueLimits
+from .downloads.manager import DownloadManager
 from .downloads.network import Networks
 from .downloads.outcome import RetryLimits
+from .downloads.runner import QueueLimits, Runner
 from .downloads.store import DownloadStore
 from .downloads.view import download_json as download_json
 from .downloads.waiting import Waits
@@ -78,7 +79,7 @@ class Runtime:
         # What was given to this engine beside environment and file stays: tests and commands set folders and hosts so.
         self.settings = replace(self.settings, **{name: getattr(settings, name) for name in values})
         self.networks.change(self.settings)
-        self.downloads.limits = _queue_limits(self.settings)
+        self.downloads.change_limits(_queue_limits(self.settings))
         self.downloads.look_again()
 
     async def catalogue(self) -> Catalogue:
@@ -106,7 +107,7 @@ async def open_runtime(state_dir: Path, settings: Settings) -> Runtime:
     sessions = SessionRegistry(state_dir, host_state_timeout_seconds=settings.host_state_timeout_seconds)
     networks = Networks(settings, state_dir)
     store = DownloadStore(state_dir)
-    places = FolderPlaces(lambda: networks.settings)
+    places = FolderPlaces()
     check = RequestCheck(networks=networks, sessions=sessions, places=places)
     downloads = _build_queue(events, sessions, networks, store, places, check)
     watch = _build_watch(state_dir, settings, events, sessions, downloads)
@@ -196,15 +197,14 @@ def _build_queue(
         generating=lambda: sessions.generating,
         licence_seconds=settings.licence_check_seconds,
     )
-    return DownloadManager(
+    runner = Runner(
         ledger=ledger,
         worker=worker,
         waits=waits,
-        places=places,
         limits=_queue_limits(settings),
-        check=check,
         generating=lambda: sessions.generating,
     )
+    return DownloadManager(ledger=ledger, runner=runner, waits=waits, places=places, check=check)
 
 
 def _queue_limits(settings: Settings) -> QueueLimits:

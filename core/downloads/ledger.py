@@ -19,6 +19,8 @@ _log = logging.getLogger("comfystow.downloads")
 _S = DownloadState
 _RUN_ONLY = {"rate_bytes_per_second": None, "connections": None}
 _FRESH = {**_RUN_ONLY, "waiting_for": None, "error": None, "note": None, "finished_at": None}
+#: Nothing of it lies at its place any more, which may be another one by now.
+_ANEW = {"dest_path": None, "part_dir": None, "bytes_done": 0, "verified": None, "linked": False, "started_at": None}
 
 
 class Ledger:
@@ -124,7 +126,8 @@ class Ledger:
         """Put one back into the queue, as if nothing had happened but its progress."""
         if _S.QUEUED not in MOVES[row.state]:
             raise ConflictError(f"a download that is {row.state.value} cannot be queued again")
-        self.keep([replace(row, state=_S.QUEUED, attempts=attempts, **_FRESH)])  # type: ignore[arg-type]
+        fresh = {**_FRESH, **(_ANEW if row.state in {_S.COMPLETED, _S.CANCELLED} else {})}
+        self.keep([replace(row, state=_S.QUEUED, attempts=attempts, **fresh)])  # type: ignore[arg-type]
         return self.need(row.id)
 
     def note_progress(self, download_id: str, **numbers: object) -> None:

@@ -10,19 +10,17 @@ import logging
 import time
 import uuid
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 from ..errors import ConflictError, StowError
-from ..records.download import Download, DownloadRequest, DownloadState, ErrorInfo, WaitingFor
+from ..records.download import Download, DownloadRequest, DownloadState
 from ..records.session import Session
-from ..transfer.job import TransferProgress
 from .ledger import Ledger
-from .outcome import RetryLimits, after_error
 from .placement import Places
-from .schedule import is_busy, next_runnable, reorder
+from .runner import QueueLimits, Runner
+from .schedule import is_busy, reorder
 from .waiting import Waits
-from .worker import DestinationBusyError, Worker
 
 _log = logging.getLogger("comfystow.downloads")
 
@@ -31,46 +29,28 @@ _S = DownloadState
 _MOST_UNFINISHED = 10_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueueLimits:
-    """The numbers of the queue."""
-
-    parallel_downloads: int = 3
-    pause_while_generating: bool = False
-    waiting_check_seconds: float = 2.0
-    retry: RetryLimits = field(default_factory=RetryLimits)
-
-
 class DownloadManager:
     """The one queue of an engine.
 
-    `check` refuses a request that could never work and returns its canonical source; `limits` may be changed at any
-    time, and counts from the next decision on.
+    `check` refuses a request that could never work, and returns its canonical source.
     """
 
     def __init__(
         self,
         *,
         ledger: Ledger,
-        worker: Worker,
+        runner: Runner,
         waits: Waits,
         places: Places,
-        limits: QueueLimits,
         check: Callable[[DownloadRequest, Session | None], Awaitable[str]],
-        generating: Callable[[], bool],
     ) -> None:
-        self.limits = limits
         self._ledger = ledger
-        self._worker = worker
+        self._runner = runner
         self._waits = waits
         self._places = places
         self._check = check
-        self._generating = generating
-        self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._told: dict[str, DownloadState] = {}  # what a running one was told to become
         self._news = asyncio.Event()
         self._watcher: asyncio.Task[None] | None = None
-        self._closed = False
 
     # Life
 
@@ -78,29 +58,35 @@ class DownloadManager:
         """Read the queue and go on with it."""
         self._ledger.open()
         self._watcher = asyncio.create_task(self._watch(), name="downloads-watch")
-        self._start_next()
+        self._runner.start_next()
 
     async def close(self) -> None:
-        """Stop all that runs. The rows still say what each did, so the next engine goes on with them."""
-        self._closed = True
+        """Stop all that runs, so that the next engine goes on with it."""
         if self._watcher is not None:
             self._watcher.cancel()
-        for task in self._tasks.values():
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(list(self._tasks.values()))
+        await self._runner.close()
         self._ledger.close()
 
     def look_again(self) -> None:
         """Judge at once what waits: a session came or went, a token was set, a prompt ended, limits changed."""
         self._news.set()
 
+    @property
+    def limits(self) -> QueueLimits:
+        """The numbers of the queue."""
+        return self._runner.limits
+
+    def change_limits(self, limits: QueueLimits) -> None:
+        """Go by other numbers from now on."""
+        self._runner.limits = limits
+        self._runner.start_next()
+
     # Reading
 
     @property
     def busy(self) -> bool:
         """True while something goes on or would go on by itself."""
-        return bool(self._tasks) or is_busy(self._ledger.rows())
+        return bool(self._runner.running) or is_busy(self._ledger.rows())
 
     def list(self) -> list[Download]:
         """Return the queue in its order, then the history, newest first."""
@@ -142,7 +128,7 @@ class DownloadManager:
             created_at=time.time(),
         )
         self._ledger.add(download)
-        self._start_next()
+        self._runner.start_next()
         return self._ledger.need(download.id)
 
     def _same_as(self, request: DownloadRequest, source: str) -> Download | None:
@@ -151,11 +137,11 @@ class DownloadManager:
 
     async def pause(self, download_id: str) -> Download:
         """Stop and keep the part. Raises: NotFoundHereError, ConflictError."""
-        return await self._stop(download_id, _S.PAUSED)
+        return await self._runner.stop(download_id, _S.PAUSED)
 
     async def cancel(self, download_id: str) -> Download:
         """Stop and remove the part. Raises: NotFoundHereError, ConflictError."""
-        download = await self._stop(download_id, _S.CANCELLED)
+        download = await self._runner.stop(download_id, _S.CANCELLED)
         shared = any(other.dest_path == download.dest_path for other in self._ledger.unfinished())
         if download.state is _S.CANCELLED and not shared:
             await self._places.discard(download)
@@ -202,114 +188,8 @@ class DownloadManager:
     def _queue_again(self, download: Download, *, attempts: int = 0) -> Download:
         self._waits.end(download.id)
         self._ledger.queue_again(download, attempts=attempts)
-        self._start_next()
+        self._runner.start_next()
         return self._ledger.need(download.id)
-
-    # Running
-
-    @property
-    def _held(self) -> bool:
-        return self.limits.pause_while_generating and self._generating()
-
-    def _start_next(self) -> None:
-        if self._closed:
-            return
-        # One whose last run is just ending starts with the next call, at that run's end.
-        rows = [row for row in self._ledger.rows() if row.state is not _S.QUEUED or row.id not in self._tasks]
-        for row in next_runnable(rows, at_once=self.limits.parallel_downloads, hold=self._held):
-            self._ledger.change(row.id, _S.RESOLVING, started_at=row.started_at or time.time())
-            self._tasks[row.id] = asyncio.create_task(self._run(row.id), name=f"download-{row.id}")
-
-    async def _run(self, download_id: str) -> None:
-        """A worker's top level: whatever happens, the download ends in a state and the next one begins."""
-
-        def report(state: DownloadState, **changes: object) -> Download:
-            return self._ledger.change(download_id, state, **changes)
-
-        try:
-            row = self._ledger.need(download_id)
-            await self._worker.run(row, report, lambda progress: self._progress(download_id, progress))
-        except asyncio.CancelledError:
-            self._stopped(download_id)
-        except DestinationBusyError:
-            report(_S.QUEUED, note="another download brings this file")
-        except StowError as err:
-            self._failed(download_id, err)
-        except Exception:  # noqa: BLE001 - the queue outlives every defect
-            _log.exception("download %s broke", download_id)
-            self._failed(download_id, StowError("something unexpected happened", hint="the engine's log says what"))
-        finally:
-            del self._tasks[download_id]
-            self._told.pop(download_id, None)
-            self._start_next()
-
-    async def _stop(self, download_id: str, state: DownloadState) -> Download:
-        """Bring one to rest; a file that comes to its place meanwhile stays there."""
-        download = self._ledger.need(download_id)
-        task = self._tasks.get(download_id)
-        if task is not None:
-            self._told[download_id] = state
-            task.cancel()
-            await asyncio.wait([task])
-            download = self._ledger.need(download_id)
-        if download.state is state or download.state is _S.COMPLETED:
-            return download
-        self._waits.end(download_id)
-        return self._ledger.change(download_id, state)
-
-    def _stopped(self, download_id: str) -> None:
-        state = self._told.get(download_id)
-        if state is None:  # the engine closes: the row says what it did, and the next engine takes it up
-            self._ledger.keep([self._ledger.need(download_id)])
-        elif state is _S.WAITING:
-            self._begin_wait(download_id, WaitingFor.GENERATION)
-        else:
-            self._ledger.change(download_id, state)
-
-    def _failed(self, download_id: str, error: StowError) -> None:
-        if download_id in self._told:  # it broke while it was being stopped
-            self._stopped(download_id)
-            return
-        row = self._ledger.need(download_id)
-        fetching = row.state is not _S.RESOLVING
-        outcome = after_error(error, attempts=row.attempts, fetching=fetching, limits=self.limits.retry)
-        _log.info("%s: %s -> %s", _name(row), error.message, outcome.waiting_for or outcome.state.value)
-        info = ErrorInfo.of(error)
-        if outcome.waiting_for is None:
-            self._ledger.change(download_id, outcome.state, error=info, note=None)
-        else:
-            self._begin_wait(
-                download_id,
-                outcome.waiting_for,
-                outcome.delay_seconds,
-                error=info,
-                note=None,
-                attempts=row.attempts + (outcome.waiting_for is WaitingFor.HOST),
-            )
-
-    def _begin_wait(
-        self, download_id: str, cause: WaitingFor, delay_seconds: float | None = None, **changes: object
-    ) -> None:
-        row = self._ledger.change(download_id, _S.WAITING, waiting_for=cause, **changes)
-        self._waits.begin(row, delay_seconds)
-
-    def _progress(self, download_id: str, progress: TransferProgress) -> None:
-        row = self._ledger.need(download_id)
-        if download_id not in self._tasks or not row.state.active:
-            return  # told by the last run, after its end
-        total = progress.bytes_total if progress.bytes_total is not None else row.bytes_total
-        numbers = {
-            "bytes_done": progress.bytes_done,
-            "bytes_total": total,
-            "rate_bytes_per_second": progress.rate_bytes_per_second,
-            "connections": progress.connections,
-            "note": progress.note,
-            "attempts": 0 if progress.bytes_done > row.bytes_done else row.attempts,
-        }
-        if progress.phase is row.state:
-            self._ledger.note_progress(download_id, **numbers)
-        else:
-            self._ledger.change(download_id, progress.phase, **numbers)
 
     # Waiting
 
@@ -329,16 +209,20 @@ class DownloadManager:
 
     async def _look(self) -> None:
         """Let those go on whose cause has gone, and hold those that a generation displaces."""
-        if self._held:
-            await asyncio.gather(*(self._stop(download_id, _S.WAITING) for download_id in list(self._tasks)))
+        if self._runner.held:
+            await asyncio.gather(*(self._runner.stop(download_id, _S.WAITING) for download_id in self._runner.running))
         for row in self._ledger.unfinished():
             if row.state is not _S.WAITING:
                 continue
-            over = await self._waits.is_over(row, self._ledger.active(besides=row.id))
+            try:
+                over = await self._waits.is_over(row, self._ledger.active(besides=row.id))
+            except StowError as err:  # its ComfyUI came back with settings that cannot be used
+                _log.warning("%s: %s", _name(row), err.message)
+                continue
             now = self._ledger.need(row.id)
             if over and now.state is _S.WAITING:
                 self._queue_again(now, attempts=now.attempts)
-        self._start_next()
+        self._runner.start_next()
 
 
 def _key(request: DownloadRequest) -> tuple[str | None, ...]:

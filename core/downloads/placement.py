@@ -34,10 +34,12 @@ class Existing:
 class Places(Protocol):
     """`provision.places`; a protocol because the layers forbid the import, not because there is a second one."""
 
-    def check(self, request: DownloadRequest, layout: FolderLayout) -> None:
+    def check(self, request: DownloadRequest, layout: FolderLayout, *, allow_pickle: bool) -> None:
         """Refuse what can be refused unseen. Raises: UsageError and its kinds."""
 
-    def place(self, request: DownloadRequest, file: ResolvedFile, layout: FolderLayout) -> Placement:
+    def place(
+        self, request: DownloadRequest, file: ResolvedFile, layout: FolderLayout, *, allow_pickle: bool
+    ) -> Placement:
         """Choose folder and name. Raises: UsageError and its kinds."""
 
     async def existing(self, dest: Path, file: ResolvedFile, copies: Sequence[Path]) -> Existing | None:
@@ -46,10 +48,10 @@ class Places(Protocol):
         Raises: NameTakenError: another content has the name.
         """
 
-    async def check_space(self, download: Download, others: Iterable[Download]) -> None:
-        """Refuse what does not fit beside the rest of `others`. Raises: NotEnoughSpaceError."""
+    async def check_space(self, download: Download, others: Iterable[Download], floor_bytes: int) -> None:
+        """Refuse what does not fit beside the rest of `others` and the floor. Raises: NotEnoughSpaceError."""
 
-    async def fits(self, download: Download, others: Iterable[Download]) -> bool:
+    async def fits(self, download: Download, others: Iterable[Download], floor_bytes: int) -> bool:
         """Tell the same without an error."""
 
     async def discard(self, download: Download) -> None:

@@ -60,7 +60,8 @@ class Waits:
             case WaitingFor.GENERATION:
                 return not self._generating()
             case WaitingFor.SPACE:
-                return await self._places.fits(download, others)
+                settings = self._networks.settings_of(self._session_of(download))
+                return await self._places.fits(download, others, settings.free_space_floor_bytes)
             case WaitingFor.TOKEN:
                 return self._tokens(download) != wait.tokens
             case WaitingFor.LICENCE:

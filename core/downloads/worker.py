@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ..config import Settings
 from ..errors import ChecksumMismatchError
 from ..net.credentials import Credentials
 from ..records.download import Download, DownloadRequest, DownloadState
@@ -45,7 +46,7 @@ class Worker:
         session = self.session_of(download)
         network, credentials = self.networks.of(session), self.networks.credentials(session)
         file = await resolve_request(download.request, network, credentials)
-        placement = self._placement(download, file, self.layout_of(session))
+        placement = self._placement(download, file, self.layout_of(session), network.settings)
         download = report(
             DownloadState.RESOLVING,
             source=str(file.source),
@@ -63,7 +64,7 @@ class Worker:
             raise DestinationBusyError
         existing = await self.places.existing(placement.dest, file, self._copies(file))
         if existing is None:
-            await self.places.check_space(download, others)
+            await self.places.check_space(download, others, network.settings.free_space_floor_bytes)
             await self._fetch(download, file, placement, network, report, on_progress)
             return
         report(
@@ -76,10 +77,10 @@ class Worker:
             note="linked to the same file in the library" if existing.linked else "was there already",
         )
 
-    def _placement(self, download: Download, file: ResolvedFile, layout: FolderLayout) -> Placement:
+    def _placement(self, download: Download, file: ResolvedFile, layout: FolderLayout, settings: Settings) -> Placement:
         """Choose the place once: a download keeps the one that its part lies at."""
         if download.dest_path is None or download.folder_name is None:
-            return self.places.place(download.request, file, layout)
+            return self.places.place(download.request, file, layout, allow_pickle=settings.allow_pickle)
         part_dir = Path(download.part_dir) if download.part_dir is not None else None
         return Placement(folder_name=download.folder_name, dest=Path(download.dest_path), part_dir=part_dir)
 

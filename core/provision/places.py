@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from ..config import Settings
 from ..downloads.placement import Existing, Placement
 from ..errors import StorageError
 from ..records.download import Download, DownloadRequest
@@ -21,19 +19,18 @@ from .present import find_existing
 from .space import check_space, shortage_bytes
 
 
-@dataclass(frozen=True, slots=True)
 class FolderPlaces:
-    """Decides by settings and layout, and looks at the disk in threads."""
+    """Decides by the layout and looks at the disk, in threads."""
 
-    settings: Callable[[], Settings]
-
-    def check(self, request: DownloadRequest, layout: FolderLayout) -> None:
+    def check(self, request: DownloadRequest, layout: FolderLayout, *, allow_pickle: bool) -> None:
         """Refuse what can be refused unseen. Raises: UsageError and its kinds."""
-        check_request(request, layout, allow_pickle=self.settings().allow_pickle)
+        check_request(request, layout, allow_pickle=allow_pickle)
 
-    def place(self, request: DownloadRequest, file: ResolvedFile, layout: FolderLayout) -> Placement:
+    def place(
+        self, request: DownloadRequest, file: ResolvedFile, layout: FolderLayout, *, allow_pickle: bool
+    ) -> Placement:
         """Choose folder and name. Raises: UsageError and its kinds."""
-        return find_placement(request, file, layout, allow_pickle=self.settings().allow_pickle)
+        return find_placement(request, file, layout, allow_pickle=allow_pickle)
 
     async def existing(self, dest: Path, file: ResolvedFile, copies: Sequence[Path]) -> Existing | None:
         """Return the same file if it is there, or link it; a cancelled look stops reading. Raises: NameTakenError."""
@@ -45,20 +42,19 @@ class FolderPlaces:
         finally:
             left.set()
 
-    async def check_space(self, download: Download, others: Iterable[Download]) -> None:
-        """Refuse what does not fit beside the rest of `others`. Raises: NotEnoughSpaceError."""
+    async def check_space(self, download: Download, others: Iterable[Download], floor_bytes: int) -> None:
+        """Refuse what does not fit beside the rest of `others` and the floor. Raises: NotEnoughSpaceError."""
         try:
-            await asyncio.to_thread(check_space, download, list(others), self.settings().free_space_floor_bytes)
+            await asyncio.to_thread(check_space, download, list(others), floor_bytes)
         except OSError as err:
             raise StorageError(
                 f"the folder `{download.folder_name}` cannot be read: {err.strerror or err}", hint="is it mounted?"
             ) from err
 
-    async def fits(self, download: Download, others: Iterable[Download]) -> bool:
+    async def fits(self, download: Download, others: Iterable[Download], floor_bytes: int) -> bool:
         """Tell the same without an error."""
         with contextlib.suppress(OSError):
-            floor = self.settings().free_space_floor_bytes
-            return await asyncio.to_thread(shortage_bytes, download, list(others), floor) == 0
+            return await asyncio.to_thread(shortage_bytes, download, list(others), floor_bytes) == 0
         return False
 
     async def discard(self, download: Download) -> None:

@@ -108,7 +108,7 @@ class Planner:
                     )
 
         items = await asyncio.gather(*map(look, requests))
-        floor = self.places.settings().free_space_floor_bytes
+        floor = self.networks.settings_of(session).free_space_floor_bytes
         volumes = await asyncio.to_thread(_volumes, items, list(self.active()), floor)
         return Plan(
             items=tuple(items),
@@ -120,8 +120,10 @@ class Planner:
     async def _item(self, request: DownloadRequest, session: Session | None) -> PlanItem:
         source = await self.check(request, session)
         request = replace(request, source=source)
-        file = await resolve_request(request, self.networks.of(session), self.networks.credentials(session))
-        placement = self.places.place(request, file, self.sessions.layout_for(session))
+        network = self.networks.of(session)
+        file = await resolve_request(request, network, self.networks.credentials(session))
+        layout = self.sessions.layout_for(session)
+        placement = self.places.place(request, file, layout, allow_pickle=network.settings.allow_pickle)
         item = PlanItem(
             request=request,
             action=PlanAction.FETCH,

@@ -41,9 +41,10 @@ class RequestCheck:
             raise UsageError(
                 "a file of this machine is not downloaded", hint="`comfystow organise` puts it in its place"
             )
-        self.places.check(request, self.sessions.layout_for(session))
+        allow_pickle = network.settings.allow_pickle
+        self.places.check(request, self.sessions.layout_for(session), allow_pickle=allow_pickle)
         if isinstance(source, HuggingFaceSource) and request.filename is None and "." in source.filename:
-            check_suffix(source.filename, allow_pickle=self.places.settings().allow_pickle)
+            check_suffix(source.filename, allow_pickle=allow_pickle)
         if isinstance(source, UrlSource):
             with contextlib.suppress(ConnectFailedError):  # the name may resolve later: that is the queue's patience
                 await network.gate.check(source.url)
