@@ -8,6 +8,7 @@ _FIRST = 4
 _GAIN = 1.15  # doubling that brings less than 15 % is not worth the server's trouble
 _CEILING_SECONDS = 30.0
 _PROBE_SECONDS = 20.0
+_REFUSAL_SECONDS = 0.5
 
 
 @dataclass(slots=True)
@@ -25,6 +26,7 @@ class Connections:
     base_target: int = 0
     growing: bool = True
     probe_at: float = 0.0
+    refused_at: float = -1e9
 
     def __post_init__(self) -> None:
         self.target = self.most if self.fixed else min(_FIRST, self.most)
@@ -71,7 +73,10 @@ class Connections:
 
     def refused(self, now: float, *, working: int, retry_after: float | None) -> None:
         """The server refused a connection while `working` others were being served."""
-        self.ceiling = max(1, min(working, self.target))
+        # Refused again with this few, one fewer; but connections that are refused together count once.
+        allowed = min(working, self.target - 1) if now - self.refused_at > _REFUSAL_SECONDS else working
+        self.refused_at = now
+        self.ceiling = max(1, min(allowed, self.target))
         self.ceiling_until = now + max(_CEILING_SECONDS, retry_after or 0.0)
         self.target = min(self.target, self.ceiling)
         self.growing = False

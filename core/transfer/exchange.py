@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import Executor
 
 from ..errors import (
     NotAModelError,
@@ -13,8 +14,9 @@ from ..errors import (
     TruncatedBodyError,
 )
 from ..net.secrets import redact
+from .behind import WriteBehind
 from .head import Meaning, Verdict, judge
-from .lane import OVERLAP_BYTES, Intake, Lane
+from .lane import OVERLAP_BYTES, CutShortError, Intake, Lane
 from .origin import Origin, Reply, WireReply
 from .plan import Piece
 from .ratelimit import Bucket
@@ -40,7 +42,8 @@ class AgainError(Exception):
 class Exchanges:
     """Carries out the requests of one download."""
 
-    def __init__(self, state: State, origin: Origin, buckets: tuple[Bucket, ...]) -> None:
+    def __init__(self, state: State, origin: Origin, buckets: tuple[Bucket, ...], executor: Executor) -> None:
+        self._executor = executor
         self._state, self._origin, self._buckets = state, origin, buckets
         self._loop = asyncio.get_running_loop()
 
@@ -160,11 +163,25 @@ class Exchanges:
             proven_until=piece.start,
             whole=whole,
             clock=self._loop.time,
+            behind=WriteBehind(state, piece, self._executor) if state.part.network else None,
         )
+        behind = intake.behind
         lane.reply, lane.reading = reply, True
         state.answered = True
         lane.on_answer()
-        await reply.body(verdict.stop - verdict.start if verdict.stop is not None else None, intake.take)
+        length = verdict.stop - verdict.start if verdict.stop is not None else None
+        chunk = min((size for bucket in self._buckets if (size := bucket.chunk_bytes) is not None), default=None)
+        try:
+            await reply.body(length, intake.take, chunk)
+            if behind is not None:
+                await behind.flush()
+        except CutShortError:
+            if behind is not None:
+                await behind.flush()
+            raise
+        finally:
+            if behind is not None:
+                await behind.abandon()
         if not whole:
             return
         if state.plan.size_bytes is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor
 from statistics import median
 
 from ..errors import RemoteChangedError, StalledError, StowError
@@ -38,12 +39,13 @@ class Fetcher:
         budget: Budget,
         buckets: tuple[Bucket, ...],
         cures: Cures,
+        executor: Executor,
     ) -> None:
         self._state, self._origin = state, origin
         self._limits, self._connections, self._budget = limits, connections, budget
         self._limited = buckets
         self._cures = cures
-        self._exchanges = Exchanges(state, origin, buckets)
+        self._exchanges = Exchanges(state, origin, buckets, executor)
         self._loop = asyncio.get_running_loop()
         self._lanes: list[Lane] = []
         self._best_rate = 0.0

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..errors import RangeRefusedError, RemoteChangedError, SizeMismatchError
+from .behind import WriteBehind
 from .origin import Reply
 from .part import Part
 from .plan import Piece, Plan
@@ -83,6 +84,8 @@ class Intake:
     proven_until: int
     whole: bool
     clock: Callable[[], float]
+    behind: WriteBehind | None = None
+    """Set on network volumes: bytes go through it instead of straight to the disk."""
     _overlap: bytearray = field(default_factory=bytearray)
 
     def take(self, view: memoryview) -> float:
@@ -90,29 +93,36 @@ class Intake:
         now = self.clock()
         lane, piece = self.lane, self.piece
         count = len(view)
+        pause = 0.0
         if self.at < self.proven_until:
             view = self._compare(view)
         if view:
-            room = len(view) if piece.stop is None else piece.stop - piece.position
+            position = piece.position if self.behind is None else self.behind.received
+            room = len(view) if piece.stop is None else max(0, piece.stop - position)
             if room < len(view):
                 view = view[:room]
-            if piece.stop is None and self.plan.size_bytes is None:
-                pass
-            elif piece.position + len(view) > (self.plan.size_bytes or 0):
+            size = self.plan.size_bytes
+            if size is not None and position + len(view) > size:
                 raise SizeMismatchError("the server sends more than the promised size", hint="check the source")
             if view:
-                self.part.write(piece.position, view)
-                piece.position += len(view)
-                self.on_bytes(piece, len(view))
-            if room < count and piece.position == piece.stop:
+                pause = self._put(view)
+            if room < count and position + len(view) == piece.stop:
                 raise CutShortError
         lane.moved_bytes += count
-        pause = 0.0
         for bucket in self.buckets:
             if bucket.limited:
                 pause = max(pause, bucket.take(count, now))
         lane.last_progress = now + pause
         return pause
+
+    def _put(self, view: memoryview) -> float:
+        if self.behind is not None:
+            return self.behind.put(view)
+        piece = self.piece
+        self.part.write(piece.position, view)
+        piece.position += len(view)
+        self.on_bytes(piece, len(view))
+        return 0.0
 
     def _compare(self, view: memoryview) -> memoryview:
         count = min(len(view), self.proven_until - self.at)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import aiohttp
 
 _MAX_ERROR_BODY_BYTES = 16 << 10
+_CHUNK_BYTES = 256 << 10
 
 
 class Reply(Protocol):
@@ -36,8 +37,8 @@ class Reply(Protocol):
     with_token: bool
     walked: bool  # the walk along the redirects ended here just now
 
-    async def body(self, length: int | None, sink: Sink) -> None:
-        """Give the body to the sink; None: to its end."""
+    async def body(self, length: int | None, sink: Sink, chunk_bytes: int | None = None) -> None:
+        """Give the body to the sink, at most `chunk_bytes` at once; length None: to its end."""
 
     async def text(self) -> bytes:
         """Return the beginning of an error's body."""
@@ -57,11 +58,11 @@ class WireReply:
         self._clean = self.walked = False
         self.head, self.url, self.with_token = head, url, with_token
 
-    async def body(self, length: int | None, sink: Sink) -> None:
+    async def body(self, length: int | None, sink: Sink, chunk_bytes: int | None = None) -> None:
         """Give the body to the sink."""
         if length is None:
             raise ServerError("a body without a length", hint="it is tried again")
-        await self._connection.body(length, sink)
+        await self._connection.body(length, sink, chunk_bytes)
         self._clean = True
 
     async def text(self) -> bytes:
@@ -96,9 +97,9 @@ class PlainReply:
         self.head = Head(reply.status, Headers(fields), keep_alive=True)
         self.url, self.with_token, self.walked = url, with_token, False
 
-    async def body(self, length: int | None, sink: Sink) -> None:
+    async def body(self, length: int | None, sink: Sink, chunk_bytes: int | None = None) -> None:
         """Give the body to the sink."""
-        self._reading = asyncio.ensure_future(self._read(length, sink))
+        self._reading = asyncio.ensure_future(self._read(length, sink, chunk_bytes))
         try:
             await self._reading
         except asyncio.CancelledError:
@@ -106,12 +107,12 @@ class PlainReply:
                 raise self._failure from None
             raise
 
-    async def _read(self, length: int | None, sink: Sink) -> None:
+    async def _read(self, length: int | None, sink: Sink, chunk_bytes: int | None) -> None:
         from ..net.pinning import our_errors  # aiohttp takes 0.4 s to import, and few transfers need it
 
         left = length
         with our_errors(self.url):
-            async for chunk in self._reply.content.iter_any():
+            while chunk := await self._reply.content.read(chunk_bytes or _CHUNK_BYTES):
                 view = memoryview(chunk)
                 if left is not None:
                     view, left = view[:left], left - min(left, len(view))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 _BURST_SECONDS = 0.1
 _LEAST_BURST_BYTES = 16 << 10
+_CHUNK_SECONDS = 0.02
+_LEAST_CHUNK_BYTES = 4 << 10
 
 
 class Bucket:
@@ -20,6 +22,11 @@ class Bucket:
     def limited(self) -> bool:
         """True when there is a limit."""
         return self._rate is not None
+
+    @property
+    def chunk_bytes(self) -> int | None:
+        """How much to read at once, so that the limit holds for small files too; None without a limit."""
+        return None if self._rate is None else max(_LEAST_CHUNK_BYTES, int(self._rate * _CHUNK_SECONDS))
 
     def set_rate(self, rate_bytes_per_second: int | None) -> None:
         """Change the limit; it counts from the next bytes on."""

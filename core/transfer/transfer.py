@@ -131,6 +131,7 @@ class Transfer:
             budget=self.shared.budget,
             buckets=(self.shared.bucket, Bucket(job.limit_rate_bytes_per_second)),
             cures=Cures(state, origin, connections, limits=limits, renew=self.renew),
+            executor=self.shared.executor,
         )
 
     # While bytes arrive

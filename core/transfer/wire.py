@@ -29,9 +29,22 @@ class Connection:
     """A connection to one checked address. One exchange at a time: `ask`, then `body` or `drop`."""
 
     __slots__ = (
-        "_begun", "_buffer", "_future", "_left", "_loop", "_pause", "_reading", "_rest", "_sink", "_sock", "_tls",
-        "address", "key", "reused",
-    )  # fmt: skip
+        "_begun",
+        "_buffer",
+        "_future",
+        "_left",
+        "_loop",
+        "_most",
+        "_pause",
+        "_reading",
+        "_rest",
+        "_sink",
+        "_sock",
+        "_tls",
+        "address",
+        "key",
+        "reused",
+    )
 
     def __init__(self, sock: socket.socket, key: tuple[str, str, int], address: str, buffer: memoryview) -> None:
         self._sock = sock
@@ -41,6 +54,7 @@ class Connection:
         self._future: asyncio.Future[None] | None = None
         self._sink: Sink | None = None
         self._left = 0
+        self._most = len(buffer)
         self._rest = b""
         self._begun = False
         self._reading = False
@@ -105,13 +119,14 @@ class Connection:
         """True once a byte of the present answer has come: a kept connection that dies before was simply too old."""
         return self._begun
 
-    async def body(self, length: int, sink: Sink) -> None:
-        """Give a body of `length` bytes to the sink; on any error the connection is closed.
+    async def body(self, length: int, sink: Sink, chunk_bytes: int | None = None) -> None:
+        """Give a body of `length` bytes to the sink, at most `chunk_bytes` at once; any error closes the connection.
 
         Raises: TruncatedBodyError: it ended early; ServerError; what the sink raises, unchanged.
         """
         rest, self._rest = self._rest, b""
         self._sink, self._left = sink, length
+        self._most = min(len(self._buffer), chunk_bytes or len(self._buffer))
         future = self._future = self._loop.create_future()
         try:
             if len(rest) > length:
@@ -173,7 +188,7 @@ class Connection:
     def _on_readable(self) -> None:
         if self._future is None or self._future.done() or self._pause is not None:
             return
-        want = min(len(self._buffer), self._left)
+        want = min(self._most, self._left)
         got, ended = 0, False
         try:
             if not self._tls:

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from comfystow.core.errors import LockedError, NameTakenError, NotEnoughSpaceError, ReadOnlyError, StowError
 from comfystow.core.transfer.journal import decode
-from comfystow.core.transfer.part import discard_part
+from comfystow.core.transfer.part import Machine, Part, discard_part
 from support.transfers import QUICK, job, left_behind, open_engine, resolved, sha256_of
 
 SIZE = 12_000_000
@@ -130,6 +130,69 @@ async def test_discard_leaves_nothing(engine, hub, tmp_path):
     await asyncio.wait([task])
     discard_part(tmp_path / "discard.bin")
     assert left_behind(tmp_path) == []
+
+
+# Volumes behind a network
+
+
+@pytest.fixture
+def network_volume(monkeypatch) -> None:
+    monkeypatch.setattr("comfystow.core.transfer.part.on_network", lambda path: True)
+
+
+@pytest.mark.parametrize("connections", [1, 8])
+async def test_network_volume_gets_large_aligned_writes(
+    engine, hub, tmp_path, monkeypatch, network_volume, connections
+):
+    row = hub.add_direct("volume.bin", size_bytes=SIZE)
+    writes: list[tuple[int, int]] = []
+    write = Part.write
+
+    def seen(self, offset, view):
+        writes.append((offset, len(view)))
+        write(self, offset, view)
+
+    monkeypatch.setattr(Part, "write", seen)
+    hub.fault("drop", file="volume.bin", after_bytes=1_300_000, fraction=0.3, times=4)
+    file = resolved(row["url"], size_bytes=SIZE, sha256=row["sha256"])
+    await engine.fetch(job(file, tmp_path / "volume.bin", connections=connections))
+    assert sha256_of(tmp_path / "volume.bin") == row["sha256"]
+    large = [size for offset, size in writes if size == 1 << 20 and offset % (1 << 20) == 0]
+    assert len(large) >= SIZE // (1 << 20) - 6
+
+
+async def test_network_volume_pauses_and_goes_on(engine, hub, tmp_path, network_volume):
+    row = hub.add_direct("volume.bin", size_bytes=SIZE)
+    work = job(resolved(row["url"], size_bytes=SIZE, sha256=row["sha256"]), tmp_path / "volume.bin", connections=4)
+    with hub.faulty("rate", file="volume.bin", bytes_per_second=3_000_000):
+        task = asyncio.create_task(engine.fetch(work))
+        await asyncio.sleep(0.7)
+        task.cancel()
+        await asyncio.wait([task])
+    result = await engine.fetch(work)
+    assert sha256_of(work.dest) == row["sha256"]
+    assert result.bytes_fetched < SIZE
+
+
+async def test_other_machine_waits_for_an_old_heartbeat(engine, hub, tmp_path, network_volume, monkeypatch):
+    row = hub.add_direct("volume.bin", size_bytes=SIZE)
+    file = resolved(row["url"], size_bytes=SIZE, sha256=row["sha256"])
+    process = start_process(row["url"], tmp_path / "volume.bin", connections=2)
+    hub.fault("rate", file="volume.bin", bytes_per_second=2_000_000)
+    while not (tmp_path / "volume.bin.part.json").exists():
+        await asyncio.sleep(0.02)
+    await asyncio.sleep(0.3)
+    process.kill()
+    process.communicate()
+    # Here is another machine: neither its processes nor its locks are seen.
+    monkeypatch.setattr("comfystow.core.transfer.part.Machine.here", lambda: Machine("another boot", "another"))
+    hub.clear_faults()
+    with open_engine(replace(QUICK, lease_timeout_seconds=1.0)) as other:
+        with pytest.raises(LockedError):
+            await other.fetch(job(file, tmp_path / "volume.bin"))
+        await asyncio.sleep(1.2)
+        await other.fetch(job(file, tmp_path / "volume.bin"))
+    assert sha256_of(tmp_path / "volume.bin") == row["sha256"]
 
 
 # Engines that die, and engines that meet
