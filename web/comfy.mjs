@@ -83,7 +83,7 @@ export function beforeGraph(workflow) {
 
 /** The graph is made, and has its id now. */
 export function afterGraph() {
-  const id = graph()?.serialize().id;
+  const id = graph()?.id;
   if (Array.isArray(loading) && loading.length > 0) rootModels.set(id ?? "", loading);
   loading = null;
 }

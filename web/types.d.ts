@@ -198,6 +198,7 @@ declare namespace Stow {
   }
 
   interface Graph {
+    id?: string;
     serialize(): Workflow;
     getNodeById(id: number | string): GraphNode | null;
     setDirtyCanvas?(foreground: boolean, background: boolean): void;

@@ -27,6 +27,21 @@ def workflow() -> dict[str, Any]:
     return dict(json.loads(WORKFLOW.read_text(encoding="utf-8")))
 
 
+def lacking(name: str, repo: str, node_type: str, folder: str) -> dict[str, Any]:
+    """Make a workflow of one loader whose model is missing."""
+    url = f"https://huggingface.co/{repo}/resolve/main/{name}"
+    node = {
+        "id": 1,
+        "type": node_type,
+        "pos": [400, 200],
+        "size": [300, 82],
+        "outputs": [],
+        "properties": {"models": [{"name": name, "url": url, "directory": folder}]},
+        "widgets_values": [name, "default"],
+    }
+    return {"version": 0.4, "last_node_id": 1, "last_link_id": 0, "nodes": [node], "links": []}
+
+
 def open_workflow(page: Page, url: str, document: dict[str, Any]) -> None:
     """Load ComfyUI's page, mark it, so that a reload would show, and open a workflow."""
     open_comfyui(page, url)

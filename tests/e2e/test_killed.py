@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from e2e.panel_page import badge, card, close_comfyui_s_list, never_reloaded, open_tab, open_workflow
+from e2e.panel_page import badge, card, close_comfyui_s_list, lacking, never_reloaded, open_tab, open_workflow
 from support.browser import shoot
 from support.comfyui import ComfyServer, hub_environment
 
@@ -43,21 +43,6 @@ def _wait(page: Page, reached: Callable[[], bool]) -> None:
     raise AssertionError("not within a minute")
 
 
-def _with_a_big_model() -> dict[str, Any]:
-    """Give a workflow that lacks one model of 256 MiB."""
-    url = f"https://huggingface.co/Comfy-Stow/big-models/resolve/main/{BIG}"
-    node = {
-        "id": 1,
-        "type": "UNETLoader",
-        "pos": [400, 200],
-        "size": [300, 82],
-        "outputs": [{"name": "MODEL", "type": "MODEL", "links": []}],
-        "properties": {"models": [{"name": BIG, "url": url, "directory": "diffusion_models"}]},
-        "widgets_values": [BIG, "default"],
-    }
-    return {"version": 0.4, "last_node_id": 1, "last_link_id": 0, "nodes": [node], "links": []}
-
-
 @pytest.mark.parametrize(
     "engine_too",
     [pytest.param(False, id="server", marks=pytest.mark.long), pytest.param(True, id="server-and-engine")],
@@ -67,7 +52,7 @@ def test_a_download_goes_on_where_it_was_after_a_kill(
 ) -> None:
     hub.fault("rate", file=BIG, bytes_per_second=1_500_000)
     server = start_comfy(frontend=frontend.root, env=hub_environment(hub))
-    open_workflow(page, server.url, _with_a_big_model())
+    open_workflow(page, server.url, lacking(BIG, "Comfy-Stow/big-models", "UNETLoader", "diffusion_models"))
     close_comfyui_s_list(page)
     open_tab(page)
     card(page, BIG).locator("[data-action=download]").click()

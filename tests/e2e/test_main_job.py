@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from e2e.panel_page import badge, card, never_reloaded, open_workflow, workflow
+from e2e.panel_page import badge, card, close_comfyui_s_list, lacking, never_reloaded, open_tab, open_workflow, workflow
 from support.browser import shoot
 
 if TYPE_CHECKING:
@@ -115,3 +115,43 @@ def test_one_click_brings_what_the_workflow_lacks_and_it_runs(
     page.wait_for_selector("text=Done today")
     assert page.locator("li[data-state=completed] .stow-good", has_text="whole").count() == 3
     shoot(page, f"main-{frontend.name}-5-done")
+
+
+def test_a_model_that_is_here_under_another_name_is_relinked(comfy_on_frontend: ComfyServer, page: Page) -> None:
+    server = comfy_on_frontend
+    moved = server.models / "vae" / "moved" / "relinked.safetensors"
+    moved.parent.mkdir(exist_ok=True)
+    moved.write_bytes(b"\0" * 64)
+    open_workflow(page, server.url, lacking("relinked.safetensors", "o/r", "VAELoader", "vae"))
+    close_comfyui_s_list(page)
+    open_tab(page)
+    page.get_by_text("Here as moved/relinked.safetensors").wait_for()
+    card(page, "relinked.safetensors").locator("[data-action=relink]").click()
+    page.wait_for_selector("text=The one model it needs is here")
+    assert page.evaluate("() => app.graph.getNodeById(1).widgets[0].value") == "moved/relinked.safetensors"
+
+
+def test_a_download_is_paused_resumed_cancelled_and_taken_back(
+    comfy_on_frontend: ComfyServer, hub: Hub, page: Page
+) -> None:
+    server, big = comfy_on_frontend, "big_64mib.safetensors"
+    hub.fault("rate", file=big, bytes_per_second=300_000)
+    open_workflow(page, server.url, lacking(big, "Comfy-Stow/big-models", "UNETLoader", "diffusion_models"))
+    close_comfyui_s_list(page)
+    open_tab(page)
+    card(page, big).locator("[data-action=download]").click()
+    page.click("#comfystow-tab-downloads")
+    row = page.locator("article[data-download]")
+    page.wait_for_selector("[data-state=running] [data-bar]")
+    page.click("[data-action=pause-all]")
+    row.get_by_text("Paused").wait_for()
+    assert list(server.models.rglob(f"{big}.part"))
+    page.click("[data-action=resume-all]")
+    page.wait_for_selector("[data-state=running]")
+    row.locator("[data-action=cancel]").click()
+    row.get_by_text("Cancelled").wait_for()
+    assert not list(server.models.rglob(f"{big}*"))
+    hub.clear_faults()
+    row.locator("[data-action=retry]").click()
+    page.wait_for_selector("li[data-state=completed]")
+    assert (server.models / "diffusion_models" / big).stat().st_size == 64 << 20

@@ -133,6 +133,14 @@ def test_opening_a_workflow_that_lacks_models_offers_the_tab_once(page: Page, fa
     assert page.locator(".stow-offer").count() == 0
 
 
+def test_models_at_the_root_of_a_workflow_are_asked_about_too(page: Page, fake: FakeComfy) -> None:
+    open_panel(page, fake)
+    root = [{"name": "a.safetensors", "url": "https://huggingface.co/o/r/resolve/main/a", "directory": "vae"}]
+    page.evaluate("(models) => app.open({id: 'other', nodes: [], models})", root)
+    page.wait_for_timeout(800)
+    assert fake.asked("/workflow/missing")[-1]["workflow"]["models"] == root
+
+
 @pytest.mark.parametrize(
     "markup",
     [
@@ -175,7 +183,7 @@ def test_the_keyboard_reaches_everything(page: Page, fake: FakeComfy) -> None:
     page.focus("#comfystow-tab-missing")
     page.keyboard.press("ArrowRight")
     assert page.evaluate("() => document.activeElement.id") == "comfystow-tab-downloads"
-    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowLeft")
     page.keyboard.press("Tab")
     page.keyboard.press("Tab")
     assert page.evaluate("() => document.activeElement.dataset.action") == "download-all"

@@ -158,3 +158,16 @@ def test_trouble_is_said_and_what_was_known_stays(page: Page, fake: FakeComfy) -
     fake.set(errors={"POST /system/lease": refused})
     page.wait_for_function("() => document.body.innerText.includes('The engine does not answer.')")
     assert page.locator("[data-gpu]").count() == 2
+
+
+def test_alert_is_told_on_the_page_wherever_somebody_is(page: Page, fake: FakeComfy) -> None:
+    open_panel(page, fake)
+    alert = {"name": "DownloadFailed", "severity": "warning", "summary": "a download failed: stalled", "action": "look"}
+    for resolved_at in (None, 1.0):
+        fake.event("comfystow.notice", {"kind": "alert", "alert": {**alert, "labels": {}, "resolved_at": resolved_at}})
+    fake.event("comfystow.notice", {"kind": "lost"})
+    page.wait_for_function("() => app.toasts.length === 2")
+    began, ended = page.evaluate("() => app.toasts")
+    assert (began["severity"], began["summary"], began["detail"]) == ("warn", alert["summary"], "look")
+    assert ended["severity"] == "success"
+    assert ended["summary"] == "Over: a download failed: stalled"

@@ -83,14 +83,21 @@ function totals(open) {
   const waiting = open.filter((download) => download.state === "waiting" || download.state === "queued").length;
   const paused = open.filter((download) => download.state === "paused").length;
   const left = speed > 0 ? `${duration((total - done) / speed)} left` : "";
-  const title = [rate(speed), left].filter(Boolean).join(" · ") || (paused === open.length ? "Paused" : "Waiting");
+  const moving = [rate(speed), left].filter(Boolean).join(" · ");
+  const title = moving || (running.length > 0 ? "Starting" : waiting > 0 ? "Waiting" : "Paused");
   const numbers = [
     running.length > 0 && `${running.length} running`,
-    waiting > 0 && `${waiting} waiting`,
-    paused > 0 && `${paused} paused`,
+    waiting > 0 && (title === "Waiting" ? waitingFor(open) : `${waiting} waiting`),
+    paused > 0 && title !== "Paused" && `${paused} paused`,
     total > 0 && progress(done, total),
   ];
   return [title, numbers.filter(Boolean).join(", ")];
+}
+
+/** @param {readonly Stow.Download[]} open */
+function waitingFor(open) {
+  const stuck = open.filter((download) => download.state === "waiting").length;
+  return stuck > 0 ? `${count(stuck, "download asks", "downloads ask")} for something` : "";
 }
 
 /**

@@ -56,12 +56,16 @@ function top(context, known) {
   if (known.missing.length === 0) return head(allHere(known.total), "Nothing to fetch");
   const fetchable = actions.fetchable().length;
   const step = button("Download all", () => void actions.downloadAll(), { primary: true, action: "download-all" });
-  const verb = known.missing.length === 1 ? "is" : "are";
-  return head(
-    `${known.missing.length} of ${count(known.total, "model", "models")} ${verb} missing`,
-    toFetch(context, known),
-    fetchable > 0 ? step : null,
-  );
+  return head(lacking(known.missing.length, known.total), toFetch(context, known), fetchable > 0 ? step : null);
+}
+
+/**
+ * @param {number} missing
+ * @param {number} total
+ */
+function lacking(missing, total) {
+  if (total === 1) return "The one model it needs is missing";
+  return `${missing} of ${total} models ${missing === 1 ? "is" : "are"} missing`;
 }
 
 /** @param {number} total */

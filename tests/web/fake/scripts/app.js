@@ -7,9 +7,12 @@ let mounted = null;
 
 export const app = (window.app = {
   refreshed: 0,
+  toasts: [],
   workflow: window.fakeWorkflow,
   get graph() {
-    return { serialize: () => app.workflow, getNodeById: () => null };
+    // As ComfyUI's graph does: what stands at a workflow's root, it does not keep.
+    const { models, ...kept } = app.workflow;
+    return { id: kept.id, serialize: () => kept, getNodeById: () => null };
   },
   registerExtension: (extension) => extensions.push(extension),
   refreshMissingModels: async () => {
@@ -30,6 +33,7 @@ export const app = (window.app = {
     registerSidebarTab: (tab) => tabs.push(tab),
     getSidebarTabs: () => tabs,
     setting: { get: () => undefined },
+    toast: { add: (message) => app.toasts.push(message) },
     command: {
       execute: (id) => {
         const tab = tabs.find((entry) => id === `Workspace.ToggleSidebarTab.${entry.id}`);
