@@ -54,13 +54,17 @@ class EnsureWorkflowModels(io.ComfyNode):  # type: ignore[misc]
             Wanted(
                 folder_name=entry.folder_name,
                 name=f"{entry.subfolder}/{entry.name}" if entry.subfolder and entry.name else entry.name,
+                subfolder=entry.subfolder,
                 source=entry.source,
                 sha256=entry.sha256,
             )
             for entry in entries
         ]
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(ensure(one, cls.hidden.unique_id)) for one in wanted]
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(ensure(one, cls.hidden.unique_id)) for one in wanted]
+        except BaseExceptionGroup as failures:
+            raise failures.exceptions[0] from None  # ComfyUI knows its interrupt, and shows a text, by the bare error
         return io.NodeOutput("\n".join(task.result() for task in tasks))
 
 

@@ -26,12 +26,16 @@ _NEEDS_A_PERSON = (WaitingFor.TOKEN.value, WaitingFor.LICENCE.value, WaitingFor.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """A model as a node names it; `source` None lets the catalogues decide, `name` None takes the source's name."""
+    """A model as a node names it.
+
+    `source` None lets the catalogues decide; `name` None takes the source's name, in `subfolder` when there is one.
+    """
 
     folder_name: str | None
     name: str | None = None
     source: str | None = None
     sha256: str | None = None
+    subfolder: str | None = None
 
 
 class ModelUnavailableError(StowError):
@@ -83,7 +87,7 @@ async def _locate(wanted: Wanted) -> tuple[str | None, Wanted]:
 
 async def _fetch(wanted: Wanted, node_id: str | None) -> str:
     """Submit the download and stay with it to its end."""
-    subfolder, filename = _split(wanted.name)
+    subfolder, filename = _split(wanted.name) if wanted.name is not None else (wanted.subfolder, None)
     body = {
         "source": wanted.source,
         "folder_name": wanted.folder_name,
@@ -155,9 +159,7 @@ def _name(download: Any, wanted: Wanted) -> str:
     return listed
 
 
-def _split(name: str | None) -> tuple[str | None, str | None]:
-    if name is None:
-        return None, None
+def _split(name: str) -> tuple[str | None, str]:
     relative = safe_relative(name)
     parent = relative.parent.as_posix()
     return None if parent == "." else parent, relative.name

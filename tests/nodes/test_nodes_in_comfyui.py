@@ -93,10 +93,25 @@ def test_a_missing_literal_is_refused_without_our_node_and_runs_with_it(comfy_se
 
 
 def test_ensure_workflow_models_takes_a_manifest(comfy_server):
-    manifest = f"version: 1\nmodels:\n  - {{source: {TAESD}, folder: vae, subfolder: listed, name: a.safetensors}}\n"
+    lora = "hf://Comfy-Stow/lora-demo/stow_style.safetensors"
+    manifest = (
+        f"version: 1\nmodels:\n  - {{source: {TAESD}, folder: vae, subfolder: listed, name: a.safetensors}}\n"
+        f"  - {{source: {lora}, folder: loras, subfolder: listed}}\n"
+    )
     entry = comfy_server.run_prompt({"9": {"class_type": "StowEnsureWorkflowModels", "inputs": {"manifest": manifest}}})
     assert outcome(entry)[0] == "success", outcome(entry)
     assert (comfy_server.models / "vae" / "listed" / "a.safetensors").is_file()
+    assert (comfy_server.models / "loras" / "listed" / "stow_style.safetensors").is_file()
+
+
+def test_a_manifest_with_a_model_that_cannot_be_had_says_what_to_do(comfy_server):
+    gated = "hf://Comfy-Stow/gated-demo/stow_gated.safetensors"
+    manifest = f"version: 1\nmodels: [{{source: {TAESD}, folder: vae}}, {{source: {gated}, folder: loras}}]\n"
+    entry = comfy_server.run_prompt({"9": {"class_type": "StowEnsureWorkflowModels", "inputs": {"manifest": manifest}}})
+    state, text, _ = outcome(entry)
+    assert state == "error"
+    assert "stow_gated.safetensors could not be fetched" in text
+    assert "token" in text
 
 
 def test_a_wrong_manifest_names_its_line(comfy_server):
