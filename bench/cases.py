@@ -250,7 +250,11 @@ def many_far(world: World, stack: ExitStack) -> Case:
             Contender("curl -Z", curl),
         ],
         lambda by: [
-            ("wall / the best aria2c", wall(by["ours"]) / min(wall(by["aria2c -j16 -x1"]), wall(by["aria2c -j5 -x16"])), 1.0)
+            (
+                "wall / the best aria2c",
+                wall(by["ours"]) / min(wall(by["aria2c -j16 -x1"]), wall(by["aria2c -j5 -x16"])),
+                1.0,
+            )
         ],
     )
 

@@ -82,7 +82,9 @@ async def serve() -> None:
                     connections=order.get("connections"),
                 )
             )  # fmt: skip
-        gathered = asyncio.gather(*(engine.fetch(job, on_progress=lambda p: lanes.append(p.connections)) for job in jobs))
+        gathered = asyncio.gather(
+            *(engine.fetch(job, on_progress=lambda p: lanes.append(p.connections)) for job in jobs)
+        )
         error = None
         try:
             results = await gathered

@@ -92,7 +92,13 @@ _NO_PROXY = {"no_proxy": "*"}
 
 
 def aria2(
-    items: list[Item], folder: Path, *, checksum: bool = False, files: int = 5, connections: int = 16, certificate: Path | None = None
+    items: list[Item],
+    folder: Path,
+    *,
+    checksum: bool = False,
+    files: int = 5,
+    connections: int = 16,
+    certificate: Path | None = None,
 ) -> Run:
     """aria2c -x16 -s16 -k1M; with `checksum` it verifies SHA-256 as we do."""
     command = ["aria2c", "-q", f"-x{connections}", f"-s{connections}", "-k1M", f"-j{files}", "-d", str(folder)]
