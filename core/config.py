@@ -111,7 +111,7 @@ class Settings:
     lease_heartbeat_seconds: float = setting(10.0, "Between two heartbeats of a part.")
     waiting_check_seconds: float = setting(2.0, "Between two looks at what waiting downloads wait for.")
     licence_check_seconds: float = setting(15.0, "Between two questions whether a licence has been accepted.")
-    history_limit: int = setting(1000, "How many finished downloads are remembered.")
+    history_limit: int = setting(300, "How many finished downloads are remembered.")
     shared_store: str | None = setting(
         None, "Object store that is asked first and filled: s3://bucket/prefix.", remote=False
     )

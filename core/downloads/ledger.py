@@ -126,7 +126,9 @@ class Ledger:
         """Put one back into the queue, as if nothing had happened but its progress."""
         if _S.QUEUED not in MOVES[row.state]:
             raise ConflictError(f"a download that is {row.state.value} cannot be queued again")
-        fresh = {**_FRESH, **(_ANEW if row.state in {_S.COMPLETED, _S.CANCELLED} else {})}
+        fresh: dict[str, object] = {**_FRESH, **(_ANEW if row.state in {_S.COMPLETED, _S.CANCELLED} else {})}
+        if row.state.final:
+            fresh["position"] = self.last_position() + 1.0
         self.keep([replace(row, state=_S.QUEUED, attempts=attempts, **fresh)])  # type: ignore[arg-type]
         return self.need(row.id)
 

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..config import Settings
-from ..errors import ChecksumMismatchError
+from ..errors import ChecksumMismatchError, EgressError, IntegrityError, SourceError, TransferError
 from ..net.credentials import Credentials
 from ..records.download import Download, DownloadRequest, DownloadState
 from ..records.model import FolderLayout
 from ..records.session import Session
-from ..records.source import Digest, ResolvedFile
-from ..transfer.job import OnProgress, TransferJob
+from ..records.source import Digest, ResolvedFile, StoreSource
+from ..transfer.job import OnProgress, TransferJob, TransferResult
 from .network import Network, Networks
-from .placement import Placement, Places
+from .placement import Existing, Placement, Places
 from .store import DownloadStore
+from .supply import Supply, Turn
+
+_log = logging.getLogger("comfystow.downloads")
 
 Report = Callable[..., Download]
 """`report(state, **changes)` persists and announces, and returns the download as it is then."""
@@ -32,6 +36,7 @@ class Worker:
 
     networks: Networks
     places: Places
+    supply: Supply
     store: DownloadStore
     session_of: Callable[[Download], Session | None]
     layout_of: Callable[[Session | None], FolderLayout]
@@ -50,7 +55,8 @@ class Worker:
         download = report(
             DownloadState.RESOLVING,
             source=str(file.source),
-            url=file.url,
+            # The address of an object is signed, and as good as a password for as long as it works.
+            url=str(file.source) if isinstance(file.source, StoreSource) else file.url,
             filename=placement.dest.name,
             folder_name=placement.folder_name,
             dest_path=str(placement.dest),
@@ -58,6 +64,7 @@ class Worker:
             digest=file.digest,
             etag=file.etag,
             bytes_total=file.size_bytes,
+            note="looking whether it is there already",  # a large file is compared as a whole
         )
         others = list(self.active(download))
         if any(other.dest_path == download.dest_path for other in others):
@@ -67,15 +74,8 @@ class Worker:
             await self.places.check_space(download, others, network.settings.free_space_floor_bytes)
             await self._fetch(download, file, placement, network, report, on_progress)
             return
-        report(
-            DownloadState.COMPLETED,
-            digest=existing.digest or file.digest,
-            verified=existing.verified,
-            linked=existing.linked,
-            bytes_done=existing.size_bytes,
-            bytes_total=existing.size_bytes,
-            note="linked to the same file in the library" if existing.linked else "was there already",
-        )
+        note = "linked to the same file in the library" if existing.linked else "was there already"
+        _report_existing(report, existing, file, note)
 
     def _placement(self, download: Download, file: ResolvedFile, layout: FolderLayout, settings: Settings) -> Placement:
         """Choose the place once: a download keeps the one that its part lies at."""
@@ -104,7 +104,7 @@ class Worker:
             credentials = self.networks.credentials(self.session_of(download))
             return await resolve_request(download.request, network, credentials)
 
-        report(DownloadState.RUNNING, started_at=download.started_at)
+        report(DownloadState.RUNNING, note=None)
         result = await network.transfers.fetch(
             TransferJob(
                 file=file,

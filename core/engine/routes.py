@@ -111,6 +111,13 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         method="POST",
+        path="/downloads/retry-failed",
+        name="downloads.retry_failed",
+        summary="Try all again that failed",
+        returns="`{downloads: [Download]}`",
+    ),
+    Route(
+        method="POST",
         path="/plan",
         name="downloads.plan",
         summary="Say what would become of a list of downloads: place, size, what is there, what does not fit",

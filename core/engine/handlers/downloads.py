@@ -66,6 +66,12 @@ async def resume_all(call: Call) -> object:
     return await list_all(call)
 
 
+async def retry_failed(call: Call) -> object:
+    """Try all again that failed."""
+    await call.runtime.downloads.retry_failed()
+    return await list_all(call)
+
+
 DOWNLOADS: dict[str, Handler] = {
     "downloads.list": list_all,
     "downloads.submit": submit,
@@ -73,5 +79,6 @@ DOWNLOADS: dict[str, Handler] = {
     "downloads.move": move,
     "downloads.pause_all": pause_all,
     "downloads.resume_all": resume_all,
+    "downloads.retry_failed": retry_failed,
     **{f"downloads.{verb}": _control(verb) for verb in ("pause", "resume", "cancel", "retry")},
 }
