@@ -29,6 +29,7 @@ from .net.proxies import Proxies
 from .provision.places import FolderPlaces
 from .provision.plan import Planner
 from .provision.requests import RequestCheck
+from .provision.shared import SharedSupply
 from .records.download import Download
 from .records.event import Event, Topic
 from .records.session import HostState, Session
@@ -184,6 +185,7 @@ def _build_queue(
     worker = Worker(
         networks=networks,
         places=places,
+        supply=SharedSupply(),
         store=store,
         session_of=session_of,
         layout_of=sessions.layout_for,

@@ -99,33 +99,70 @@ class Worker:
         report: Report,
         on_progress: OnProgress,
     ) -> None:
+        """Fetch it; a store's copy that fails is doubted from then on, so that the next turn is its source's."""
+        stored = False
+        report(DownloadState.RUNNING, note=None)
+        try:
+            async with self.supply.turn(file, network, self._credentials(download)) as turn:
+                stored = turn.stored
+                there = await turn.put(placement)
+                if there is not None:
+                    report(DownloadState.PLACING)
+                    _report_existing(report, there, file, "from the shared store")
+                    return
+                result = await self._transfer(download, turn, placement, network, on_progress)
+                report(
+                    DownloadState.PLACING,
+                    digest=result.digest,
+                    verified=result.verified,
+                    bytes_done=result.size_bytes,
+                    bytes_total=result.size_bytes,
+                )
+                await turn.keep(result.path)
+        except (SourceError, TransferError, IntegrityError, EgressError) as err:
+            if not stored:
+                raise
+            _log.warning("the shared store is passed by for `%s`: %s", file.filename, err.message)
+            await self._fetch(download, file, placement, network, report, on_progress)
+            return
+        report(DownloadState.COMPLETED, note=None)
+
+    async def _transfer(
+        self, download: Download, turn: Turn, placement: Placement, network: Network, on_progress: OnProgress
+    ) -> TransferResult:
         async def renew() -> ResolvedFile:
             # The session may have brought another token since.
-            credentials = self.networks.credentials(self.session_of(download))
-            return await resolve_request(download.request, network, credentials)
+            return await resolve_request(download.request, network, self._credentials(download))
 
-        report(DownloadState.RUNNING, note=None)
-        result = await network.transfers.fetch(
+        return await network.transfers.fetch(
             TransferJob(
-                file=file,
+                file=turn.file,
                 dest=placement.dest,
                 owner=self.owner,
                 part_dir=placement.part_dir,
                 connections=download.request.connections,
                 limit_rate_bytes_per_second=download.request.limit_rate_bytes_per_second,
             ),
-            renew=renew,
-            credentials=self.networks.credentials(self.session_of(download)),
+            renew=turn.renew if turn.stored else renew,
+            # The address of a stored copy is signed; a token beside it would make it refuse.
+            credentials=None if turn.stored else self._credentials(download),
             on_progress=on_progress,
         )
-        report(
-            DownloadState.PLACING,
-            digest=result.digest,
-            verified=result.verified,
-            bytes_done=result.size_bytes,
-            bytes_total=result.size_bytes,
-        )
-        report(DownloadState.COMPLETED, note=None)
+
+    def _credentials(self, download: Download) -> Credentials:
+        return self.networks.credentials(self.session_of(download))
+
+
+def _report_existing(report: Report, existing: Existing, file: ResolvedFile, note: str) -> None:
+    report(
+        DownloadState.COMPLETED,
+        digest=existing.digest or file.digest,
+        verified=existing.verified,
+        linked=existing.linked,
+        bytes_done=existing.size_bytes,
+        bytes_total=existing.size_bytes,
+        note=note,
+    )
 
 
 async def resolve_request(request: DownloadRequest, network: Network, credentials: Credentials) -> ResolvedFile:

@@ -17,7 +17,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from ..config import Settings
-from ..errors import ConflictError, NotFoundError, StowError
+from ..errors import ConflictError, EgressError, IntegrityError, NotFoundError, SourceError, StowError, TransferError
 from ..net.egress import EgressGate
 from ..paths import safe_component
 from ..records.source import Digest, ResolvedFile, StoreSource
@@ -171,17 +171,17 @@ class SharedStore:
             yield Turn(file=file, served=Served.ORIGIN, _store=self)
             return
         lease = self.lease(digest)
+        stored = None
         try:
-            stored = await self._wait(file, lease)
-        except StowError as err:
-            _log.warning("the shared store is passed by: %s", err)
-            stored = None
-        try:
+            try:
+                stored = await self._wait(file, lease)
+            except StowError as err:
+                _log.warning("the shared store is passed by: %s", err)
             if stored is None:
                 yield Turn(file=file, served=Served.ORIGIN, _store=self)
             else:
                 yield self._stored_turn(stored, digest)
-        except StowError:
+        except (SourceError, TransferError, IntegrityError, EgressError):  # no error of our own disk
             if stored is not None:
                 self._doubted[digest] = time.monotonic() + _DOUBT_SECONDS
             raise
