@@ -28,6 +28,7 @@ _QUIET_SECONDS = 10.0
 
 
 _UNPROVEN = "none"
+_MOST_SEEN = 10_000
 
 
 def _codes() -> list[str]:
@@ -77,6 +78,8 @@ class DownloadTally:
     def take(self, changed: Iterable[Mapping[str, Any]]) -> bool:
         """Count what an event of the queue tells; true where a download's state is another one."""
         moved = [self._count(download) for download in changed]
+        while len(self._seen) > _MOST_SEEN:  # the queue forgets its oldest too
+            del self._seen[next(iter(self._seen))]
         self._rate = sum(seen.rate for seen in self._seen.values() if seen.state in _MOVING)
         return any(moved)
 

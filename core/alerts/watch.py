@@ -24,6 +24,7 @@ from ..monitor.host import HostReader
 from ..monitor.sampler import Sampler
 from ..net.proxies import Proxies
 from ..records.alert import ActiveAlert
+from ..records.catalogue import BY_NAME
 from ..records.download import Download
 from ..records.event import Event, Topic
 from ..records.sample import SystemSample
@@ -132,12 +133,17 @@ class Watch:
         """The alerts that fire, and those that wait for their time."""
         return self.judge.active
 
-    def report(self, source: str, readings: Iterable[Reading]) -> None:
+    def report(self, source: str, readings: Iterable[Reading], *, valid_seconds: float = MAX_GAP_SECONDS) -> None:
         """Take what another part knows (services, idle policy, library), in place of what it said before.
 
-        It counts for five minutes, so who reports does so more often than that.
+        Raises: KeyError, ValueError: a reading that the catalogue does not have, or with other labels; one of these
+        would spoil every scrape.
         """
-        self._reported[source] = (time.monotonic(), tuple(readings))
+        rows = tuple(readings)
+        for row in rows:
+            if len(row.labels) != len(BY_NAME[row.name].labels):
+                raise ValueError(f"`{row.name}` takes the labels {BY_NAME[row.name].labels}, not {row.labels}")
+        self._reported[source] = (time.monotonic() + valid_seconds, rows)
         self._look_soon()
 
     def readings(self) -> list[Reading]:
@@ -152,8 +158,8 @@ class Watch:
         if sample is not None:
             yield from sample_readings(sample)
         yield from host_readings(self._watched.states())
-        for reported_at, readings in self._reported.values():
-            if now - reported_at <= MAX_GAP_SECONDS:
+        for valid_until, readings in self._reported.values():
+            if now <= valid_until:
                 yield from readings
 
     @property
@@ -194,12 +200,16 @@ class Watch:
         with self._events.subscribe() as subscription:
             while True:
                 event = await subscription.get()
-                if event.topic is Topic.DOWNLOADS:
-                    self._take_downloads(event)
-                elif event.data.get("kind") == "lost":
-                    self._tally.recount(self._watched.downloads())
+                try:
+                    self._take_event(event)
+                except Exception:  # noqa: BLE001 - a worker's top level: one odd event must not end the counting
+                    _log.exception("an event could not be counted")
 
-    def _take_downloads(self, event: Event) -> None:
+    def _take_event(self, event: Event) -> None:
+        if event.data.get("kind") == "lost":
+            self._tally.recount(self._watched.downloads())
+        if event.topic is not Topic.DOWNLOADS:
+            return
         changed = event.data.get("downloads")
         if isinstance(changed, list) and self._tally.take(changed):
             self._look_soon()

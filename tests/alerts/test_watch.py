@@ -167,16 +167,34 @@ async def test_system_view_joins_sample_hosts_and_alerts() -> None:
         assert view["alerts"] == []
 
 
-async def test_report_of_another_part_is_judged_and_forgotten_when_it_grows_old(monkeypatch) -> None:
+async def test_report_of_another_part_is_judged_and_forgotten_when_it_grows_old() -> None:
     settings = replace(SHORT, alerts=("SlowStart=1",))
     async with engine(settings) as made:
         made.watch.report("pod", [Reading("service_startup_seconds", 9, ("comfyui",))])
         await until(made.told)
         assert made.told() == [("SlowStart", True)]
         assert made.value("service_startup_seconds", "comfyui") == 9
-        monkeypatch.setattr("comfystow.core.alerts.watch.MAX_GAP_SECONDS", 0.0)
+        made.watch.report("pod", [Reading("service_startup_seconds", 9, ("comfyui",))], valid_seconds=0)
         assert made.value("service_startup_seconds", "comfyui") is None
         await until(lambda: made.told()[-1] == ("SlowStart", False))
+
+
+@pytest.mark.parametrize(
+    "reading", [Reading("surprise", 1), Reading("service_up", 1), Reading("idle_seconds", 1, ("x",))]
+)
+async def test_reading_that_would_spoil_every_scrape_is_refused(reading: Reading) -> None:
+    async with engine() as made:
+        with pytest.raises((KeyError, ValueError)):
+            made.watch.report("pod", [reading])
+        assert metrics_text(made.watch)
+
+
+async def test_event_that_cannot_be_counted_ends_nothing(caplog) -> None:
+    async with engine() as made:
+        made.events.publish(Event(Topic.DOWNLOADS, {"downloads": [{"id": "odd"}]}))
+        made.change("a", state=DownloadState.COMPLETED, verified=Verified.DIGEST)
+        await until(lambda: made.value("downloads_completed", "digest") == 1)
+        assert "an event could not be counted" in caplog.text
 
 
 async def test_full_disk_is_told_without_its_path() -> None:
