@@ -101,10 +101,14 @@ class SessionRegistry:
         return merged or (self.last.node_inputs if self.last is not None else {})
 
     def _keep(self, session: Session) -> None:
-        same = self.last is not None and self.last.layout == session.layout
-        if same and self.last is not None and self.last.node_inputs == session.node_inputs:
+        """Keep folders and node inputs for later; a command brings folders only, and takes no node inputs away."""
+        known = self.last.node_inputs if self.last is not None else {}
+        told = LastLayout(
+            saved_at=time.time(), layout=session.layout, node_inputs=dict(session.node_inputs) or dict(known)
+        )
+        if self.last is not None and replace(told, saved_at=self.last.saved_at) == self.last:
             return
-        self.last = LastLayout(saved_at=time.time(), layout=session.layout, node_inputs=session.node_inputs)
+        self.last = told
         temporary = self._file.with_name(f".{self._file.name}.new")
         try:
             temporary.write_text(json.dumps(to_json(self.last)), encoding="utf-8")
