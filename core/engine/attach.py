@@ -19,7 +19,7 @@ from .connection import BROKEN, ask_status, connect, error_of_code, headers_for,
 from .info import EngineInfo, read_failure, read_info
 from .launch import launch
 from .lock import FileLock
-from .log import LOG_NAME
+from .log import LOG_NAME, last_line
 from .protocol import PROTOCOL_VERSION, EngineStatus
 from .rundir import RunDir, run_dirs
 
@@ -143,7 +143,11 @@ def _raise_failure(place: RunDir, state_dir: Path, process: subprocess.Popen[byt
         error = error_of_code(str(failure.get("code")))
         raise error(str(failure.get("message")), hint=hint if isinstance(hint, str) else None)
     if process.returncode is not None and process.returncode > 0:
-        raise EngineError("the engine ended while it started", hint=f"its log is `{state_dir / LOG_NAME}`")
+        said = last_line(state_dir)
+        raise EngineError(
+            f"the engine ended while it started{f': {said}' if said else ''}",
+            hint=f"its log is `{state_dir / LOG_NAME}`",
+        )
 
 
 def wait_for_end(state_dir: Path, settings: Settings, timeout_seconds: float) -> bool:

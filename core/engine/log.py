@@ -15,6 +15,8 @@ from typing import BinaryIO
 
 LOG_NAME = "engine.log"
 _MAX_SIZE_BYTES = 1 << 20
+_TAIL_BYTES = 4096
+_MAX_LINE = 300
 _FORMAT = "%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"
 
 
@@ -26,6 +28,15 @@ def open_log(state_dir: Path) -> BinaryIO:
         if path.stat().st_size > _MAX_SIZE_BYTES:
             path.replace(path.with_name(f"{LOG_NAME}.1"))
     return (path if os.name == "posix" else Path(os.devnull)).open("ab")  # Windows renames no file that is open
+
+
+def last_line(state_dir: Path) -> str:
+    """Return the last line of the log, as far as there is one: the word of an engine that could not start."""
+    with contextlib.suppress(OSError), (state_dir / LOG_NAME).open("rb") as log:
+        log.seek(max(0, log.seek(0, os.SEEK_END) - _TAIL_BYTES))
+        lines = log.read().decode("utf-8", "replace").strip().splitlines()
+        return lines[-1].strip()[:_MAX_LINE] if lines else ""
+    return ""
 
 
 class _TurningHandler(logging.handlers.RotatingFileHandler):

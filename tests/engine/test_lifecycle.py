@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -204,3 +206,17 @@ def test_requests_under_way_are_answered_before_the_engine_ends(open_client: Ope
     for thread in threads:
         thread.join()
     assert answers == [200] * 80
+
+
+def test_nothing_is_lost_at_the_moment_an_idle_engine_leaves(
+    open_client: OpenClient, state_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COMFYSTOW_ENGINE_IDLE_SECONDS", "0.2")
+    client, chance, accepted = open_client(), random.Random(0), []
+    for number in range(8):
+        row = client.call("POST", "/downloads", {"source": f"hf://a/b/{number}.safetensors", "folder_name": "loras"})
+        accepted.append(client.call("POST", f"/downloads/{row['id']}/pause")["id"])
+        time.sleep(chance.uniform(0.15, 0.5))  # about when it leaves: it looks four times a second
+    rows = client.call("GET", "/downloads")["downloads"]
+    assert sorted(row["id"] for row in rows) == sorted(accepted)
+    assert (state_dir / "engine.log").read_text().count("leaving: idle") >= 1

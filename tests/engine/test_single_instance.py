@@ -58,7 +58,7 @@ def _round(state_dir: Path, number: int, chance: random.Random) -> tuple[set[str
     return {answer["id"] for answer in answers}, {answer["engine"] for answer in answers} | set(killed)
 
 
-@pytest.mark.parametrize("rounds", [4, pytest.param(50, marks=[pytest.mark.long, pytest.mark.timeout(1200)])])
+@pytest.mark.parametrize("rounds", [3, pytest.param(50, marks=[pytest.mark.long, pytest.mark.timeout(1200)])])
 def test_one_engine_and_nothing_lost_when_the_winner_is_killed(
     rounds: int, state_dir: Path, run_dir: Path, open_client: Callable[..., SyncEngineClient]
 ) -> None:
