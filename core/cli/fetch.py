@@ -58,7 +58,7 @@ class Result:
     @property
     def settled(self) -> bool:
         """True when there is nothing to wait for."""
-        if self.error is not None or self.download["state"] in _OVER | {DownloadState.PAUSED.value}:
+        if self.error is not None or self.download.get("state") in _OVER | {DownloadState.PAUSED.value}:
             return True
         return self.download.get("waiting_for") in _STOPPERS
 
@@ -100,20 +100,19 @@ def _error_json(error: StowError | None) -> dict[str, object] | None:
     return data
 
 
-def submit_all(client: SyncEngineClient, wanted: list[Wanted]) -> list[Result]:
-    """Hand all to the engine; one that is refused has its error, and the others go on."""
+def submit_all(client: SyncEngineClient, wanted: list[Wanted], results: list[Result]) -> list[Result]:
+    """Hand all to the engine, and fill `results`; one that is refused has its error, and the others go on."""
     known = {row["id"]: row for row in client.call("GET", "/downloads")["downloads"]}
-    results = []
     for item in wanted:
         result = Result(ref=item.ref)
+        results.append(result)
         try:
             result.download = _submit(client, item)
         except StowError as err:
             result.error = err
-        before = known.get(result.download.get("id"))
+        before = known.get(str(result.download.get("id")))
         result.ours = bool(result.download) and (before is None or before["state"] in _OVER | {"paused"})
         result.bytes_before = int(result.download.get("bytes_done") or 0)
-        results.append(result)
     return results
 
 
@@ -128,8 +127,9 @@ def _submit(client: SyncEngineClient, item: Wanted) -> dict[str, Any]:
 
 def fetch(client: SyncEngineClient, wanted: list[Wanted]) -> list[Result]:
     """Submit and wait. Ctrl-C pauses what this command submitted, and goes on to the caller."""
-    results = submit_all(client, wanted)
+    results: list[Result] = []
     try:
+        submit_all(client, wanted, results)
         with open_display() as display:
             _follow(client, results, display)
     except KeyboardInterrupt:
@@ -139,23 +139,22 @@ def fetch(client: SyncEngineClient, wanted: list[Wanted]) -> list[Result]:
 
 
 def _follow(client: SyncEngineClient, results: list[Result], display: Display) -> None:
-    by_id = {result.download["id"]: result for result in results if result.error is None}
+    taken = [result for result in results if result.error is None]
 
     def take(rows: list[dict[str, Any]]) -> bool:
         """Take what changed; true when all is settled."""
         for row in rows:
-            result = by_id.get(row["id"])
-            if result is not None and not result.settled:
-                result.download = {**result.download, **row}
-                display.show(result.download)
-        return all(result.settled for result in results)
+            for result in taken:  # two references may mean one download
+                if result.download["id"] == row["id"] and not result.settled:
+                    result.download = {**result.download, **row}
+                    display.show(result.download)
+        return all(result.settled for result in taken)
 
     follow(client, take)
     # Events carry no host paths and errors only in words; the list has all of it.
-    for row in client.call("GET", "/downloads")["downloads"]:
-        if row["id"] in by_id:
-            by_id[row["id"]].download = row
-    for result in by_id.values():
+    rows = {row["id"]: row for row in client.call("GET", "/downloads")["downloads"]}
+    for result in taken:
+        result.download = rows.get(result.download["id"], result.download)
         _settle(result)
         display.show(result.download)
 
@@ -188,7 +187,7 @@ def _settle(result: Result) -> None:
 
 
 def _pause(client: SyncEngineClient, results: list[Result]) -> None:
-    ours = [result for result in results if result.ours and not result.settled]
+    ours = [result for result in results if result.ours and result.download and not result.settled]
     for result in ours:
         try:
             client.call("POST", f"/downloads/{result.download['id']}/pause")

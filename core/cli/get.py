@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def fetch_and_report(client: SyncEngineClient, wanted: list[Wanted], arguments: argparse.Namespace) -> int:
     """Bring what is wanted and say how that went; shared with `ensure`."""
-    results = submit_all(client, wanted) if arguments.detach else fetch(client, wanted)
+    results = submit_all(client, wanted, []) if arguments.detach else fetch(client, wanted)
     errors = [result.error for result in results if result.error is not None]
     if arguments.json:
         show_json([result.to_json() for result in results])

@@ -127,6 +127,20 @@ def test_token_of_the_callers_environment_serves_its_own_download(tree: Tree, hu
     assert tree.run("get", GATED, "--to", "loras").returncode == 0
 
 
+def test_token_that_comes_later_lets_the_same_command_through(tree: Tree, hub: Hub) -> None:
+    assert tree.run("get", GATED, "--to", "loras").returncode == 4
+    tree.environment["HF_TOKEN"] = hub.hf_token
+    done = tree.run("get", GATED, "--to", "loras")
+    assert done.returncode == 0, done.stderr
+
+
+def test_reference_given_twice_is_fetched_once(shared_tree: Tree, hub: Hub) -> None:
+    rows = shared_tree.json("get", LORA, LORA, "--to", "checkpoints")
+    assert [row["state"] for row in rows] == ["completed", "completed"]
+    assert rows[0]["path"] == rows[1]["path"]
+    (shared_tree.models / "checkpoints" / "stow_style.safetensors").unlink()
+
+
 def _pace(hub: Hub) -> None:
     hub.fault("rate", file="big_8mib*", bytes_per_second=1 << 20)
 
