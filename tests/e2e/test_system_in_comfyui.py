@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from support.comfyui import ComfyServer
     from support.setup.frontend import Frontend
 
-pytestmark = [pytest.mark.browser, pytest.mark.comfyui, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.long, pytest.mark.browser, pytest.mark.comfyui, pytest.mark.timeout(240)]
 
 
 def test_machine_is_shown_while_the_tab_is_open_and_sampled_no_longer(

@@ -79,8 +79,7 @@ def open_system(page: Page, fake: FakeComfy, **options: Any) -> None:
     page.wait_for_selector("[role=meter]")
 
 
-@pytest.mark.parametrize("palette", ["dark", "light", "old"])
-@pytest.mark.parametrize("width", [280, 600])
+@pytest.mark.parametrize(("palette", "width"), [("dark", 280), ("light", 600), ("old", 280)])
 def test_everybody_can_read_every_state(page: Page, fake: FakeComfy, axe: str, palette: str, width: int) -> None:
     for name, state in STATES.items():
         fake.set(system=state, history=history())
