@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.browser, pytest.mark.comfyui, pytest.mark.timeout(240)]
 
-#: A connection; slow enough to see 5 MB arrive.
-SLOW = 150_000
+#: A connection; slow enough to see 5 MB arrive over 32 of them, on a machine that is busy with other things.
+SLOW = 20_000
 VAE, STYLE, GATED = "taesd.safetensors", "stow_style.safetensors", "stow_gated.safetensors"
 
 
@@ -82,6 +82,7 @@ def test_one_click_brings_what_the_workflow_lacks_and_it_runs(
     assert "of 4.9 MB" in card(page, VAE).inner_text()
     assert "in “Style”" in card(page, STYLE).inner_text() or card(page, STYLE).count() == 0
     shoot(page, f"main-{frontend.name}-2-progress")
+    hub.clear_faults()
 
     # The gated one says what to do, and does it.
     gated = card(page, GATED)
@@ -135,7 +136,7 @@ def test_a_download_is_paused_resumed_cancelled_and_taken_back(
     comfy_on_frontend: ComfyServer, hub: Hub, page: Page
 ) -> None:
     server, big = comfy_on_frontend, "big_64mib.safetensors"
-    hub.fault("rate", file=big, bytes_per_second=300_000)
+    hub.fault("rate", file=big, bytes_per_second=SLOW)
     open_workflow(page, server.url, lacking(big, "Comfy-Stow/big-models", "UNETLoader", "diffusion_models"))
     close_comfyui_s_list(page)
     open_tab(page)
@@ -153,5 +154,5 @@ def test_a_download_is_paused_resumed_cancelled_and_taken_back(
     assert not list(server.models.rglob(f"{big}*"))
     hub.clear_faults()
     row.locator("[data-action=retry]").click()
-    page.wait_for_selector("li[data-state=completed]")
+    page.locator("li[data-state=completed]", has_text="64mib").wait_for()
     assert (server.models / "diffusion_models" / big).stat().st_size == 64 << 20
