@@ -7,6 +7,7 @@ address 10.231.0.2, reachable from here as from far away, and ends with its stan
 from __future__ import annotations
 
 import collections
+import contextlib
 import fcntl
 import os
 import select
@@ -59,10 +60,8 @@ class _Way:
         while self.waiting and self.waiting[0][0] <= now:
             packet = self.waiting.popleft()[1]
             self.bytes -= len(packet)
-            try:
+            with contextlib.suppress(OSError):
                 os.write(self.sink, packet)
-            except OSError:
-                pass
 
 
 def main() -> None:

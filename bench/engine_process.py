@@ -24,8 +24,13 @@ def name_the_checkout() -> None:
     spec.loader.exec_module(module)
 
 
+def forget_peak() -> None:
+    """Let VmHWM count anew (proc_pid_clear_refs(5))."""
+    Path("/proc/self/clear_refs").write_text("5")
+
+
 def rss_bytes() -> int:
-    """Return the present resident memory, and forget the peak so far."""
+    """Return the present resident memory."""
     fields = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines() if ":" in line)
     return int(fields["VmRSS"].split()[0]) * 1024
 
@@ -60,12 +65,13 @@ async def serve() -> None:
     client = HttpClient(HttpLimits(), gate)
     engine = TransferEngine(_limits(TransferLimits), client, gate)
     loop = asyncio.get_running_loop()
+    lanes: list[int] = []
     print(json.dumps({"ready": True}), flush=True)
     while line := await loop.run_in_executor(None, sys.stdin.readline):
         order = json.loads(line)
-        Path("/proc/self/clear_refs").write_text("5")  # VmHWM counts anew (proc(5))
+        forget_peak()
         idle, cpu, began = rss_bytes(), cpu_seconds(), time.monotonic()
-        lanes: list[int] = []
+        lanes.clear()
         jobs = []
         for number, spec in enumerate(order["files"]):
             digest = Digest("sha256", spec["sha256"]) if spec.get("sha256") else None

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
+from ..core.transfer.journal import decode
 from .cases import MIB, World
 from .tools import OurEngine, aria2, fresh, run_command
 
@@ -34,13 +35,14 @@ def resume(world: World) -> None:
         time.sleep(size / (20 * MIB) / connections / 2)
         os.kill(victim.pid, signal.SIGKILL)
         thread.join()
-        part = folder / "resume.bin.part"
+        record = decode((folder / "resume.bin.part.json").read_bytes())[0]
+        there = sum(stop - start for start, stop in record.done)
         run = world.engine.fetch(items, folder, connections=connections)
         ideal = run.fetched / (20 * MIB) / connections
         print(
-            f"resume after kill -9 at half: part there {not part.exists()}, fetched {run.fetched / MIB:.0f} of ", end=""
+            f"resume after kill -9: {there / MIB:.0f} MiB noted as there, {run.fetched / MIB:.0f} of {size / MIB:.0f} "
+            f"MiB fetched, {run.wall:.2f} s (these at full rate: {ideal:.2f} s), whole {run.ok}"
         )
-        print(f"{size / MIB:.0f} MiB, {run.wall:.2f} s (the rest alone: {ideal:.2f} s), whole {run.ok}")
 
 
 def memory(world: World) -> None:
@@ -49,8 +51,9 @@ def memory(world: World) -> None:
         world.make(name, 512 * MIB, seed=len(name))
     with world.server() as base:
         items = world.items(base, ["one.bin", "two.bin"])
-        world.engine.fetch(items, fresh(world.out), connections=16)
-        run = world.engine.fetch(items, fresh(world.out), connections=16)
+        engine = OurEngine()
+        run = engine.fetch(items, fresh(world.out), connections=16)
+        engine.close()
         print(f"memory above idle, 2 files, 32 connections: {run.memory / MIB:.0f} MiB, target ≤ 64")
 
 
@@ -95,7 +98,7 @@ def harm(world: World) -> None:
     with world.server("--rate", str(20 * MIB)) as base:
         items = world.items(base, ["harm.bin"])
         runs: dict[str, Callable[[Path], object]] = {
-            "nothing": lambda folder: time.sleep(4),
+            "nothing": lambda _: time.sleep(4),
             "ours": lambda folder: world.engine.fetch(items, folder, connections=8),
             "aria2c": lambda folder: aria2(items, folder, connections=8),
         }

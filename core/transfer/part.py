@@ -279,6 +279,15 @@ class Part:
         self._descriptor = self._journal = -1
 
 
+def placed_digest(part: Path, file: ResolvedFile) -> str | None:
+    """Return the SHA-256 that the journal of a part which is no more names, if the part was that of this file."""
+    try:
+        found = decode(journal_path(part).read_bytes())
+    except OSError:
+        return None
+    return found[0].placed if found is not None and continues(found[0], file) and not part.exists() else None
+
+
 def discard_part(dest: Path, part_dir: Path | None = None) -> None:
     """Delete whatever a transfer to `dest` left behind (cancel)."""
     part = (part_dir or dest.parent) / f"{dest.name}.part"

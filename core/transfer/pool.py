@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from ..errors import ConnectFailedError
 from ..net.tls import ssl_context
-from .wire import BUFFER_BYTES, Connection, connect
+from .dial import dial
+from .wire import BUFFER_BYTES, Connection
 
 if TYPE_CHECKING:
     from ..net.egress import Endpoint
@@ -72,13 +73,9 @@ class ConnectionPool:
         last: ConnectFailedError | None = None
         for address in (*addresses[begin:], *addresses[:begin]):
             try:
-                return await connect(
-                    key,
-                    address,
-                    tls=ssl_context() if endpoint.secure else None,
-                    timeout_seconds=self._connect_timeout_seconds,
-                    buffer=self._buffer,
-                )
+                tls = ssl_context() if endpoint.secure else None
+                sock = await dial(key, address, tls=tls, timeout_seconds=self._connect_timeout_seconds)
+                return Connection(sock, key, address, self._buffer)
             except ConnectFailedError as err:
                 last = err
         raise last or ConnectFailedError(f"`{endpoint.hostname}` has no address", hint="check the name")

@@ -16,7 +16,8 @@ from .ranges import Ranges
 _log = logging.getLogger("comfystow.transfer")
 
 _MAX_RESTARTS = 3
-_JOURNAL_BYTES_PER_LANE = MIB  # what a killed process may lose
+# A killed process may lose 1 MiB a connection; one chunk (wire.BUFFER_BYTES) may come before the note is written.
+_JOURNAL_BYTES_PER_LANE = MIB // 2
 
 
 @dataclass(slots=True, eq=False)

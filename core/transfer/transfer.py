@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
+import contextlib
+import os
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from ..errors import ChecksumMismatchError, IntegrityError, NameTakenError, NotAModelError
+from ..errors import ChecksumMismatchError, IntegrityError, NameTakenError, NotAModelError, StorageError
 from ..headers.sniff import SNIFF_BYTES
 from ..net.client import HttpClient
 from ..net.credentials import Credentials
@@ -20,15 +21,16 @@ from .adapt import Connections
 from .budget import Budget
 from .cures import Cures
 from .fetch import Fetcher
-from .job import TransferJob, TransferLimits, TransferProgress, TransferResult, journal_path
+from .hashing import FrontierHasher
+from .job import TransferJob, TransferLimits, TransferProgress, TransferResult
 from .origin import Origin
-from .part import Machine, Part
+from .part import Machine, Part, discard_part, placed_digest
 from .pool import ConnectionPool
 from .publish import rename_without_replacing, sync_folder
 from .ratelimit import Bucket
 from .space import storage_error
 from .state import State
-from .verify import check_first_bytes, prove
+from .verify import check_first_bytes, prove, read_from
 
 T = TypeVar("T")
 
@@ -76,14 +78,14 @@ class Transfer:
 
     async def run(self) -> TransferResult:
         """Bring the file. Raises: the errors of `core.errors`."""
-        if (there := await self._blocking(self._already_there)) is not None:
+        if (there := await self._already_there()) is not None:
             return there
         for again in (True, False):
             part = Part(self.job, self.shared.limits, self.shared.machine)
             part.file = self._file
             part.size_bytes = self._file.size_bytes
-            await self._blocking(part.open)
             try:
+                await self._blocking(part.open)
                 return await self._bring(part, may_repeat=again)
             except _OnceMoreError:
                 self._restarts_before += 1
@@ -104,7 +106,8 @@ class Transfer:
             raise
         finally:
             state.hasher.close()
-            await self._settle_sync()
+            with contextlib.suppress(StorageError):
+                await self._settle_sync()
             self._bytes_before += state.bytes_fetched
             self._restarts_before += state.restarted
             part.release(state.plan.snapshot())
@@ -214,14 +217,8 @@ class Transfer:
         self._report(state, DownloadState.PLACING, loop.time())
         part.placed = digests["sha256"]
         await self._blocking(lambda: self._place(part, state))
-        return TransferResult(
-            path=self.job.dest,
-            size_bytes=size,
-            digest=Digest("sha256", digests["sha256"]),
-            verified=verified,
-            bytes_fetched=self._bytes_before + state.bytes_fetched,
-            restarted=self._restarts_before + state.restarted,
-        )
+        part.remove_journal()
+        return self._result(size, digests["sha256"], verified, state=state)
 
     async def _prove(self, state: State, size: int, digests: dict[str, str], *, may_repeat: bool) -> Verified:
         def proof(file: ResolvedFile) -> Verified:
@@ -260,30 +257,52 @@ class Transfer:
         except OSError as err:
             raise storage_error(err, dest) from err
         sync_folder(dest.parent)
-        part.remove_journal()
         part.path.with_name(f"{part.path.name}.bad").unlink(missing_ok=True)
 
-    def _already_there(self) -> TransferResult | None:
-        """A file under the final name is ours only when it is proven to be: else nothing is overwritten."""
-        dest, file = self.job.dest, self._file
-        if not dest.exists():
+    async def _already_there(self) -> TransferResult | None:
+        """Recognise a file that we have put there before, by its digest; anything else keeps its name.
+
+        The journal tells the digest of a file that got its name in the moment in which its engine ended.
+        """
+        dest, file, part = self.job.dest, self._file, self.job.part_path
+        if not await self._blocking(lambda: os.path.lexists(dest)):
             return None
-        known = file.digest if file.digest is not None and file.digest.algorithm == "sha256" else None
-        size = dest.stat().st_size
-        if known is not None and dest.is_file() and file.size_bytes in {None, size}:
-            with dest.open("rb") as opened:
-                if hashlib.file_digest(opened, "sha256").hexdigest() == known.hex:
-                    self.job.part_path.unlink(missing_ok=True)
-                    journal_path(self.job.part_path).unlink(missing_ok=True)
-                    return TransferResult(
-                        path=dest, size_bytes=size, digest=known, verified=Verified.DIGEST, bytes_fetched=0, restarted=0
-                    )
+        placed = await self._blocking(lambda: placed_digest(part, file))
+        known = file.digest.hex if file.digest is not None and file.digest.algorithm == "sha256" else placed
+        size = dest.stat().st_size if known is not None and dest.is_file() else None
+        if size is not None and file.size_bytes in {None, size}:
+            hasher = FrontierHasher(dest)
+            try:
+                digests = await hasher.finish(size)
+            finally:
+                hasher.close()
+            if digests["sha256"] == known:
+                await self._blocking(lambda: discard_part(dest, self.job.part_dir))
+                with dest.open("rb") as opened:
+                    verified = prove(file, dest, size_bytes=size, digests=digests, read=read_from(opened))
+                return self._result(size, digests["sha256"], verified)
         raise NameTakenError(
             f"`{dest.name}` exists already in `{dest.parent}`", hint="nothing was overwritten; choose another name"
         )
 
+    def _result(self, size: int, sha256: str, verified: Verified, *, state: State | None = None) -> TransferResult:
+        return TransferResult(
+            path=self.job.dest,
+            size_bytes=size,
+            digest=Digest("sha256", sha256),
+            verified=verified,
+            bytes_fetched=self._bytes_before + (state.bytes_fetched if state is not None else 0),
+            restarted=self._restarts_before + (state.restarted if state is not None else 0),
+        )
+
     async def _blocking(self, call: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self.shared.executor, call)
+        """Run a call in a thread; a cancellation waits for its end, so that nothing is closed under it."""
+        future = asyncio.get_running_loop().run_in_executor(self.shared.executor, call)
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            await asyncio.wait([future])
+            raise
 
 
 class _OnceMoreError(Exception):

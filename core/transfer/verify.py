@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import BinaryIO
 
 from ..errors import (
     ChecksumMismatchError,
@@ -35,6 +36,16 @@ def check_first_bytes(dest: Path, first_bytes: bytes) -> None:
         else "check the link; it may need a token or a login"
     )
     raise NotAModelError(f"what comes for `{dest.name}` is {what}, not the file", hint=hint)
+
+
+def read_from(file: BinaryIO) -> Read:
+    """Return a function that reads an open file at offsets."""
+
+    def read(offset: int, size: int) -> bytes:
+        file.seek(offset)
+        return file.read(size)
+
+    return read
 
 
 def prove(
