@@ -20,6 +20,9 @@ RelativePath = NewType("RelativePath", PurePosixPath)
 MODEL_SUFFIXES = frozenset({".safetensors", ".sft", ".gguf"})
 PICKLE_SUFFIXES = frozenset({".ckpt", ".pt", ".pt2", ".pth", ".bin", ".pkl"})
 
+#: What stands beside the models of a diffusers pipeline: configurations and vocabularies; taken in that folder alone.
+COMPANION_SUFFIXES = frozenset({".json", ".txt", ".model"})
+
 #: Folder names of ComfyUI that never hold models and are never a target.
 NON_MODEL_FOLDERS = frozenset({"custom_nodes", "configs", "datasets", "fonts"})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from ..engine.sync_client import SyncEngineClient
@@ -23,6 +24,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--to", metavar="FOLDER", help="ComfyUI's name of a folder, `loras` or `loras/flux`")
     parser.add_argument("--name", help="file name; else the source's")
     parser.add_argument("--sha256", metavar="HEX", help="what the file must have")
+    parser.add_argument(
+        "--include", action="append", metavar="PATTERN", help="of a repository: files like this; may be repeated"
+    )
+    parser.add_argument("--exclude", action="append", metavar="PATTERN", help="of a repository: but none like this")
     parser.add_argument("--connections", type=int, metavar="N", help="connections of each file; else as many as help")
     parser.add_argument("--limit-rate", metavar="RATE", help="bandwidth of each file, like 20M")
     parser.add_argument("--dry-run", action="store_true", help="show what would be done, and do nothing")
@@ -34,9 +39,29 @@ def run(arguments: argparse.Namespace) -> int:
     """Submit, follow, report."""
     wanted = wanted_of(arguments)
     with session_client_of(installation_of(arguments)) as client:
+        if arguments.include or arguments.exclude:
+            wanted = [member for item in wanted for member in expand(client, item, arguments)]
         if arguments.dry_run:
             return dry_run(client, wanted, arguments)
         return fetch_and_report(client, wanted, arguments)
+
+
+def expand(client: SyncEngineClient, repository: Wanted, arguments: argparse.Namespace) -> list[Wanted]:
+    """Turn a repository into the files that the patterns choose; their subfolders are kept. Raises: StowError."""
+    body = {"source": repository.ref, "include": arguments.include or [], "exclude": arguments.exclude or []}
+    found = client.call("POST", "/expand", body)
+    if found["skipped"]:
+        say(f"{len(found['skipped'])} files are no models and stay there: {', '.join(found['skipped'][:5])}")
+    return [
+        replace(
+            repository,
+            ref=file["source"],
+            folder_name=repository.folder_name or file["folder_name"],
+            subfolder="/".join(filter(None, (repository.subfolder, file["subfolder"]))) or None,
+            sha256=file["sha256"],
+        )
+        for file in found["files"]
+    ]
 
 
 def fetch_and_report(client: SyncEngineClient, wanted: list[Wanted], arguments: argparse.Namespace) -> int:
@@ -66,11 +91,13 @@ def _end_with_container(client: SyncEngineClient) -> None:
 
 def wanted_of(arguments: argparse.Namespace) -> list[Wanted]:
     """Turn arguments into requests. Raises: UsageError, ConfigError."""
+    if (arguments.include or arguments.exclude) and (arguments.name or arguments.sha256):
+        raise UsageError("`--name` and `--sha256` belong to one file", hint="leave them out, or name the file")
     if len(arguments.refs) > 1 and (arguments.name or arguments.sha256):
         raise UsageError("`--name` and `--sha256` belong to one reference", hint="run the command once for each")
     if arguments.connections is not None and arguments.connections < 1:
         raise UsageError("`--connections` must be at least 1")
-    folder, subfolder = _folders(arguments.to)
+    folder, subfolder = folders_of(arguments.to)
     return [
         Wanted(
             ref=ref,
@@ -85,7 +112,8 @@ def wanted_of(arguments: argparse.Namespace) -> list[Wanted]:
     ]
 
 
-def _folders(text: str | None) -> tuple[str | None, str | None]:
+def folders_of(text: str | None) -> tuple[str | None, str | None]:
+    """Split `loras/flux` into ComfyUI's folder and what lies below it."""
     if text is None:
         return None, None
     parts = PurePosixPath(text.replace("\\", "/")).parts

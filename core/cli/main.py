@@ -14,9 +14,12 @@ EXIT_INTERRUPTED = 130
 #: Name, and what it does. `core/cli/<name>.py` holds `configure` and `run`, and is imported only to run.
 COMMANDS = {
     "get": "download models: URLs, hf://, civitai:// and more",
+    "search": "find models by name on Hugging Face and Civitai",
+    "inspect": "what a model file holds, here or at its source",
     "missing": "say what a workflow needs and lacks",
     "ensure": "fetch what a workflow lacks",
     "downloads": "show and steer the queue",
+    "store": "the shared object store: list, fill, fetch from it",
     "monitor": "GPU, processor, memory, disk and network, live",
     "metrics": "all numbers for Prometheus; its rules and a dashboard",
     "auth": "keep, remove and try tokens; show the access secret",

@@ -81,6 +81,8 @@ class Api:
 
     async def _answer(self, request: web.Request, route: Route, handler: Handler) -> web.StreamResponse:
         body = await read_body(request, route)
+        if route.abandoned:
+            return await self._carried_out(request, route, handler, body)
         # A caller that goes away takes its own request with it only up to here: what began is brought to its end.
         task = asyncio.create_task(self._carried_out(request, route, handler, body), name=route.name)
         self._begun.add(task)

@@ -38,6 +38,22 @@ class WorkflowRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InspectRequest:
+    """References to look into."""
+
+    refs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpandRequest:
+    """A repository or a folder of one; patterns as in `hf download`."""
+
+    source: str
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LeaseRequest:
     """Somebody looks at the machine for the next `seconds`; `holder` tells several viewers of one session apart."""
 

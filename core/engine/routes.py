@@ -12,7 +12,16 @@ from enum import StrEnum
 
 from ..records.download import DownloadRequest
 from ..records.session import HostState, Session
-from .bodies import Credential, LeaseRequest, MoveRequest, PlanRequest, SettingsRequest, WorkflowRequest
+from .bodies import (
+    Credential,
+    ExpandRequest,
+    InspectRequest,
+    LeaseRequest,
+    MoveRequest,
+    PlanRequest,
+    SettingsRequest,
+    WorkflowRequest,
+)
 from .protocol import StopRequest
 
 MIB = 1 << 20
@@ -44,6 +53,8 @@ class Route:
     max_body_bytes: int = MIB
     query: tuple[str, ...] = ()
     content_type: str = "application/json"
+    abandoned: bool = False
+    """True where the work ends with the caller who goes away; else what began is brought to its end."""
 
     @property
     def changes(self) -> bool:
@@ -123,6 +134,33 @@ ROUTES: tuple[Route, ...] = (
         summary="Say what would become of a list of downloads: place, size, what is there, what does not fit",
         returns="`{items, volumes, fetch_bytes, fits}`",
         request=PlanRequest,
+    ),
+    Route(
+        method="POST",
+        path="/inspect",
+        name="sources.inspect",
+        summary="Read the headers of files at their sources, by small ranged requests",
+        returns="`{files: [one element of comfystow inspect --json]}`",
+        request=InspectRequest,
+        abandoned=True,
+    ),
+    Route(
+        method="POST",
+        path="/expand",
+        name="sources.expand",
+        summary="List the model files of a Hugging Face repository or folder that patterns choose",
+        returns="`{files: [{source, path, filename, folder_name, subfolder, size_bytes, sha256}], skipped}`",
+        request=ExpandRequest,
+        abandoned=True,
+    ),
+    Route(
+        method="GET",
+        path="/search",
+        name="sources.search",
+        summary="Search models by name on Hugging Face and Civitai, best first",
+        returns="`{hits: [{provider, title, source, page_url, …}], errors: {provider: error}}`",
+        query=("q", "folder", "provider", "limit"),
+        abandoned=True,
     ),
     Route(
         method="GET",

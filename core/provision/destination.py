@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from ..downloads.placement import Placement
 from ..errors import FolderUnknownError, ForbiddenTypeError, UnknownFolderError
 from ..paths import (
+    COMPANION_SUFFIXES,
     MODEL_SUFFIXES,
     NON_MODEL_FOLDERS,
     PICKLE_SUFFIXES,
@@ -30,7 +31,7 @@ def check_request(request: DownloadRequest, layout: FolderLayout, *, allow_pickl
     root = _directory(request.folder_name, layout) if request.folder_name is not None else None
     relative = safe_relative(request.filename) if request.filename is not None else None
     if relative is not None:
-        check_suffix(relative.name, allow_pickle=allow_pickle)
+        check_suffix(relative.name, request.folder_name, allow_pickle=allow_pickle)
     subfolder = safe_relative(request.subfolder) if request.subfolder else None
     if root is not None and (subfolder or relative):
         join_within(root, RelativePath(PurePosixPath(subfolder or "", relative or "x")))
@@ -54,15 +55,17 @@ def find_placement(
     relative = safe_relative(request.filename or file.filename)
     if request.subfolder:
         relative = RelativePath(PurePosixPath(safe_relative(request.subfolder), relative))
-    check_suffix(relative.name, allow_pickle=allow_pickle)
+    check_suffix(relative.name, folder_name, allow_pickle=allow_pickle)
     dest = join_within(root, relative)
     part_dir = None if layout.folders[folder_name].suffixes - {""} else _part_dir(layout, root, relative)
     return Placement(folder_name=folder_name, dest=dest, part_dir=part_dir)
 
 
-def check_suffix(name: str, *, allow_pickle: bool) -> None:
+def check_suffix(name: str, folder_name: str | None = None, *, allow_pickle: bool) -> None:
     """Refuse names that are no model's, and formats that run code. Raises: ForbiddenTypeError."""
     suffix = PurePosixPath(name.lower()).suffix
+    if suffix in COMPANION_SUFFIXES and folder_name is not None and canonical_folder(folder_name) == "diffusers":
+        return
     if suffix in MODEL_SUFFIXES or (allow_pickle and suffix in PICKLE_SUFFIXES):
         return
     if suffix in PICKLE_SUFFIXES:

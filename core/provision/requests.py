@@ -44,7 +44,7 @@ class RequestCheck:
         allow_pickle = network.settings.allow_pickle
         self.places.check(request, self.sessions.layout_for(session), allow_pickle=allow_pickle)
         if isinstance(source, HuggingFaceSource) and request.filename is None and "." in source.filename:
-            check_suffix(source.filename, allow_pickle=allow_pickle)
+            check_suffix(source.filename, request.folder_name, allow_pickle=allow_pickle)
         if isinstance(source, UrlSource):
             with contextlib.suppress(ConnectFailedError):  # the name may resolve later: that is the queue's patience
                 await network.gate.check(source.url)

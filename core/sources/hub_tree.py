@@ -63,9 +63,12 @@ def select(files: Iterable[TreeFile], include: tuple[str, ...], exclude: tuple[s
 
     `*` also crosses `/`, and a pattern that ends in `/` takes the folder, as in `hf download`.
     """
-    return [
-        file for file in files if (not include or _matches(file.path, include)) and not _matches(file.path, exclude)
-    ]
+    return [file for file in files if is_selected(file.path, include, exclude)]
+
+
+def is_selected(path: str, include: tuple[str, ...], exclude: tuple[str, ...]) -> bool:
+    """Tell whether the patterns take a path."""
+    return (not include or _matches(path, include)) and not _matches(path, exclude)
 
 
 def _matches(path: str, patterns: tuple[str, ...]) -> bool:

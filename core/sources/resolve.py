@@ -25,6 +25,7 @@ from .civitai import Civitai
 from .direct import resolve_url
 from .huggingface import HuggingFace
 from .reference import parse_reference
+from .search import Search
 
 
 class Sources:
@@ -36,6 +37,7 @@ class Sources:
         self._civitai_hosts = _host_of(settings.civitai_endpoint)
         self.huggingface = HuggingFace(client, settings)
         self.civitai = Civitai(client, settings)
+        self.search = Search(client, settings, self.civitai)
 
     def parse(self, text: str) -> Source:
         """Read a reference, with the configured endpoints as further names of their sites."""

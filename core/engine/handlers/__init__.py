@@ -7,10 +7,22 @@ from .credentials import CREDENTIALS
 from .downloads import DOWNLOADS
 from .engine import ENGINE
 from .host import HOST
+from .inspect import INSPECT
+from .search import SEARCH
 from .settings import SETTINGS
 from .system import SYSTEM
 from .workflow import WORKFLOW
 
-HANDLERS: dict[str, Handler] = {**DOWNLOADS, **WORKFLOW, **CREDENTIALS, **ENGINE, **HOST, **SETTINGS, **SYSTEM}
+HANDLERS: dict[str, Handler] = {
+    **DOWNLOADS,
+    **WORKFLOW,
+    **CREDENTIALS,
+    **ENGINE,
+    **HOST,
+    **SETTINGS,
+    **SYSTEM,
+    **INSPECT,
+    **SEARCH,
+}
 
 __all__ = ["HANDLERS", "Handler"]
