@@ -71,7 +71,7 @@ export class Actions {
   /** @returns {Stow.Model[]} */
   fetchable() {
     return summary(this.#missing.models).missing.filter(
-      (model) => model.state === "missing" && certain(model) !== null && this.#downloads.forModel(model) === null,
+      (model) => model.state === "missing" && certain(model) !== null && this.#downloads.bringing(model) === null,
     );
   }
 

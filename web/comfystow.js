@@ -43,6 +43,7 @@ for (const type of ["pointerdown", "pointerup", "pointercancel"]) {
 }
 
 downloads.addEventListener("completed", () => watch.disk());
+missing.addEventListener("checked", () => downloads.settled());
 missing.onChange(() => {
   if (missing.phase === "failed" && missing.error?.needsSecret && ui.lock === null) ui.setLock({ wrong: false });
   if (missing.phase !== "ready") return;

@@ -56,6 +56,18 @@ test("a model finds its download by name and folder, also before the source has 
   assert.equal(downloads.forModel(model("a.safetensors", { folder: "loras" })), null);
 });
 
+test("a model whose file was removed after its download can be downloaded again", async (t) => {
+  const { server, downloads } = await parts(t);
+  server.state.downloads = [download("1", { state: "completed" })];
+  await downloads.load();
+  assert.equal(downloads.bringing(model("a.safetensors")), null);
+  downloads.merge([download("1", { state: "running" })]);
+  downloads.merge([download("1", { state: "completed" })]);
+  assert.equal(downloads.bringing(model("a.safetensors"))?.id, "1", "until the disk is looked at it counts as here");
+  downloads.settled();
+  assert.equal(downloads.bringing(model("a.safetensors")), null);
+});
+
 test("the newest download of a model counts, and a cancelled one is as if it never was", async (t) => {
   const { downloads } = await parts(t);
   downloads.merge([download("1", { created_at: 1, state: "failed" }), download("2", { created_at: 2 })]);

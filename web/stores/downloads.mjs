@@ -31,6 +31,8 @@ export function folderOf(download) {
 export class Downloads extends Store {
   /** @type {Map<string, Stow.Download>} */
   #byId = new Map();
+  /** @type {Set<string>} completed, and the disk was not looked at since */
+  #fresh = new Set();
   #api;
   /** @type {import("../api.mjs").StowError | null} */
   error = null;
@@ -77,6 +79,23 @@ export class Downloads extends Store {
     return brings.sort((a, b) => b.created_at - a.created_at)[0] ?? null;
   }
 
+  /**
+   * The download that a missing model waits for. One that was completed long ago and whose file is missing all the
+   * same is history: the file was removed since.
+   *
+   * @param {Stow.Model} model
+   * @returns {Stow.Download | null}
+   */
+  bringing(model) {
+    const download = this.forModel(model);
+    return download?.state === "completed" && !this.#fresh.has(download.id) ? null : download;
+  }
+
+  /** The disk was looked at: what is still missing now is missing. */
+  settled() {
+    this.#fresh.clear();
+  }
+
   /** Read everything again: at start, and after the connection was lost. */
   async load() {
     try {
@@ -117,6 +136,7 @@ export class Downloads extends Store {
    */
   #tell(download, before) {
     if (download.state !== "completed" || before.get(download.id)?.state === "completed") return;
+    this.#fresh.add(download.id);
     this.dispatchEvent(new CustomEvent("completed", { detail: download }));
   }
 }

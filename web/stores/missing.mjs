@@ -50,8 +50,6 @@ export class Missing extends Store {
   error = null;
   /** @type {Stow.Workflow | null} */
   workflow = null;
-  /** @type {number | null} milliseconds since the epoch */
-  checkedAt = null;
 
   /**
    * @param {Pick<import("../api.mjs").Api, "request">} api
@@ -105,7 +103,7 @@ export class Missing extends Store {
     this.workflow = workflow;
     this.phase = "ready";
     this.error = null;
-    this.checkedAt = Date.now();
+    this.dispatchEvent(new Event("checked"));
     this.changed();
   }
 

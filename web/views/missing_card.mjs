@@ -16,7 +16,7 @@ const CONFIDENCE = { exact: "the same file", high: "certain", likely: "likely", 
  */
 export function missingCard(context, model) {
   const key = keyOf(model);
-  const download = model.state === "missing" ? context.downloads.forModel(model) : null;
+  const download = model.state === "missing" ? context.downloads.bringing(model) : null;
   const about = [whatItIs(model, download), whereFrom(context, model)];
   const parts = download === null ? offer(context, model, key) : underWay(context, download, key);
   return h(
