@@ -205,9 +205,10 @@ class Origin:
 
     async def _follow(self, headers: Mapping[str, str]) -> Reply:
         here, credentials = self.url, self._credentials
+        owner = credentials.provider_of(here) if credentials is not None else None
         for _ in range(MAX_HOPS + 1):
-            # As in `net.location`: once on a foreign host, no token is sent any more.
-            if credentials is not None and not credentials.headers_for(here):
+            # As in `net.location`: the tokens of one provider, and none after the first host that is not its own.
+            if credentials is not None and credentials.provider_of(here) != owner:
                 credentials = None
             reply = await self._hop(here, headers, credentials)
             target = reply.head.headers.get("location")

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 from comfystow.core.errors import StowError
 from comfystow.core.net.ranged import read_range
+from comfystow.core.records.source import ResolvedFile, UrlSource
+from comfystow.core.transfer.engine import TransferEngine
+from comfystow.core.transfer.job import TransferJob, TransferLimits
 from support.wayout import place, way_out
 
 FILE = "/Comfy-Stow/taesd-demo/resolve/main/taesd.safetensors"
@@ -78,6 +85,28 @@ async def test_no_shape_of_redirect_leaks_a_token(hub, name: str, status: int) -
             except StowError as err:
                 told.append(f"{err!r} {err.hint}")
     assert hub.hf_token not in str(told)
+    assert set(authorizations(hub)) == {("hf", f"Bearer {hub.hf_token}")}
+    assert_no_leak(hub)
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_no_shape_of_redirect_leaks_a_token_of_a_transfer(hub, name: str, tmp_path: Path) -> None:
+    """The transfer makes the walk on connections of its own, by the same rule."""
+    hub.add_direct("bait.safetensors", data=b"x" * 5000)
+    hub.fault("redirect", origin="hf", path="*/resolve/*", location=shapes(hub)[name], status=302)
+    url, told = f"{hub.hf_url}{FILE}", ""
+    async with way_out(hub, allow=("127.0.0.0/8", "localhost"), free_space_floor_bytes=0) as way:
+        limits = replace(TransferLimits.of(way.settings), retry_limit=1, retry_base_seconds=0.01)
+        engine = TransferEngine(limits, way.client, way.client.gate)
+        file = ResolvedFile(source=UrlSource(url=url), url=url, filename="bait.safetensors", size_bytes=5000)
+        try:
+            job = TransferJob(file=file, dest=tmp_path / "bait.safetensors", owner="test")
+            await engine.fetch(job, credentials=way.member)
+        except StowError as err:
+            told = f"{err!r} {err.hint}"
+        finally:
+            await asyncio.to_thread(engine.close)
+    assert hub.hf_token not in told
     assert set(authorizations(hub)) == {("hf", f"Bearer {hub.hf_token}")}
     assert_no_leak(hub)
 
