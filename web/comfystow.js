@@ -46,6 +46,7 @@ downloads.addEventListener("completed", () => watch.disk());
 missing.addEventListener("checked", () => downloads.settled());
 missing.onChange(() => {
   if (missing.phase === "failed" && missing.error?.needsSecret && ui.lock === null) ui.setLock({ wrong: false });
+  if (missing.phase === "failed" && missing.error?.retryable) watch.failed();
   if (missing.phase !== "ready") return;
   host.setBadge(summary(missing.models).missing.length);
   if (opened) offer.say(missing.models);

@@ -2,6 +2,7 @@
 
 const AFTER_LOAD_MS = 300;
 const AFTER_CHANGE_MS = 1000;
+const AFTER_FAILURE_MS = 4000;
 
 export class Watch {
   #missing;
@@ -27,6 +28,11 @@ export class Watch {
   /** A node was added, a value chosen, anything. */
   edited() {
     this.#plan(AFTER_CHANGE_MS, false);
+  }
+
+  /** The server could not answer, and may soon: its engine was being started. */
+  failed() {
+    if (this.#timer === null) this.#plan(AFTER_FAILURE_MS, true);
   }
 
   /** Files came or went, or the connection was lost for a while. */

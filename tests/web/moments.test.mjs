@@ -87,4 +87,7 @@ test("many changes of a workflow are one look, and news from the disk is not los
   watch.edited();
   clock.pass(2000);
   assert.deepEqual(looks[1], { force: false });
+  watch.failed();
+  clock.pass(5000);
+  assert.deepEqual(looks[2], { force: true });
 });
