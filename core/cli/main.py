@@ -41,24 +41,26 @@ class Command(Protocol):
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; the result is the exit code."""
     words = sys.argv[1:] if arguments is None else arguments
-    if not words or words[0] not in COMMANDS:
-        return _without_command(words)
-    from ..errors import StowError
-
-    parser = parser_for(words[0])
     try:
-        return command_module(words[0]).run(parser.parse_args(words[1:]))
-    except StowError as err:
-        from .output import show_error
-
-        show_error(err)
-        return err.exit_code
+        return _command(words) if words and words[0] in COMMANDS else _without_command(words)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # Whoever read us has enough; without this Python complains once more at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+
+
+def _command(words: list[str]) -> int:
+    from ..errors import StowError
+
+    try:
+        return command_module(words[0]).run(parser_for(words[0]).parse_args(words[1:]))
+    except StowError as err:
+        from .output import show_error
+
+        show_error(err)
+        return err.exit_code
 
 
 def _without_command(words: list[str]) -> int:

@@ -12,7 +12,15 @@ from typing import Any
 
 from aiohttp import web
 
-from ..errors import AccessError, EngineError, NotAttachedError, NotFoundHereError, StowError, UsageError
+from ..errors import (
+    AccessError,
+    EngineError,
+    MethodNotAllowedError,
+    NotAttachedError,
+    NotFoundHereError,
+    StowError,
+    UsageError,
+)
 from ..records.download import ErrorInfo
 from ..records.json import from_json, to_json
 from ..records.session import Session
@@ -43,41 +51,41 @@ class Api:
 
     def application(self) -> web.Application:
         """Mount the engine's rows."""
-        app = web.Application(client_max_size=max(route.max_body_bytes for route in ROUTES))
+        app = web.Application(middlewares=[self._guarded])
         for route in ROUTES:
             if route.where is Where.ENGINE:
                 app.router.add_route(route.method, route.path, self._mounted(route))
-        app.router.add_route("*", "/{rest:.*}", self._guarded(_unknown))
         return app
 
     def _mounted(self, route: Route) -> _WebHandler:
         if route.name == "events":
-            return self._guarded(self._events)
+            return self._events
         handler = HANDLERS[route.name]
 
         async def answer(request: web.Request) -> web.StreamResponse:
             return await self._answer(request, route, handler)
 
-        return self._guarded(answer)
+        return answer
 
-    def _guarded(self, handler: _WebHandler) -> _WebHandler:
-        """Check the token and turn errors into JSON."""
-
-        async def guarded(request: web.Request) -> web.StreamResponse:
-            try:
-                self._check_token(request)
-                return await handler(request)
-            except StowError as err:
-                return error_response(err)
-            except web.HTTPException:
-                raise
-            except ConnectionResetError:
-                raise  # the caller went away; nobody is there to be answered
-            except Exception:  # noqa: BLE001 - the one place, beside workers, where everything is caught
-                _log.exception("%s %s failed", request.method, request.path)
-                return error_response(StowError("something unexpected happened", hint="the engine's log says what"))
-
-        return guarded
+    @web.middleware
+    async def _guarded(self, request: web.Request, handler: _WebHandler) -> web.StreamResponse:
+        """Check the token, and turn errors into JSON: the one middleware."""
+        try:
+            self._check_token(request)
+            return await handler(request)
+        except StowError as err:
+            return error_response(err)
+        except web.HTTPMethodNotAllowed as err:
+            methods = ", ".join(sorted(err.allowed_methods))
+            shown = f"`{request.path[:120]}` takes {methods}, not {request.method[:20]}"
+            return error_response(MethodNotAllowedError(shown))
+        except web.HTTPNotFound:
+            return error_response(NotFoundHereError(f"there is no `{request.path[:120]}`"))
+        except (web.HTTPException, ConnectionResetError):
+            raise  # the protocol's own, and callers who went away
+        except Exception:  # noqa: BLE001 - the one place, beside workers, where everything is caught
+            _log.exception("%s %s failed", request.method, request.path)
+            return error_response(StowError("something unexpected happened", hint="the engine's log says what"))
 
     async def _answer(self, request: web.Request, route: Route, handler: Handler) -> web.StreamResponse:
         body = await read_body(request, route)
@@ -161,9 +169,3 @@ def error_response(error: StowError) -> web.Response:
     if error.retry_after_seconds is not None:
         headers["Retry-After"] = str(max(1, round(error.retry_after_seconds)))
     return web.json_response({"error": to_json(ErrorInfo.of(error))}, status=error.http_status, headers=headers)
-
-
-async def _unknown(request: web.Request) -> web.StreamResponse:
-    known = {route.path for route in ROUTES}
-    hint = "the method is another" if request.path in known else None
-    raise NotFoundHereError(f"there is no `{request.method} {request.path[:120]}`", hint=hint)

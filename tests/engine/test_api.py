@@ -77,7 +77,8 @@ def test_openapi_describes_all_that_a_browser_may_ask(shared_client: SyncEngineC
 
 def test_unknown_routes_and_methods_are_errors_of_ours(shared_client: SyncEngineClient) -> None:
     assert _error(shared_client.request("GET", "/nothing")) == (404, "not_found_here")
-    assert _error(shared_client.request("DELETE", "/downloads")) == (404, "not_found_here")
+    assert _error(shared_client.request("DELETE", "/downloads")) == (405, "method_not_allowed")
+    assert _error(shared_client.request("GET", "/downloads/1/pause")) == (405, "method_not_allowed")
     assert _error(shared_client.request("POST", "/downloads/..%2f..%2fetc/pause")) == (404, "not_found_here")
 
 
