@@ -7,7 +7,7 @@ import sys
 from pathlib import PurePosixPath
 from typing import Any
 
-from ..errors import NotFoundError, StowError, UsageError
+from ..errors import ConflictError, NotFoundError, StowError, UsageError
 from ..records.workflow import Confidence
 from .fetch import Wanted
 from .get import fetch_and_report
@@ -58,6 +58,9 @@ def _plan(models: list[dict[str, Any]]) -> tuple[list[Wanted], list[StowError]]:
         key = (model["folder"], model["name"])
         if key in chosen:
             continue
+        if model["near_confidence"] in _SURE:
+            without.append(_moved(model))
+            continue
         candidate = next((item for item in model["candidates"] if item["confidence"] in _SURE), None)
         if candidate is None:
             without.append(_nowhere(model))
@@ -71,6 +74,13 @@ def _plan(models: list[dict[str, Any]]) -> tuple[list[Wanted], list[StowError]]:
             sha256=candidate["sha256"],
         )
     return list(chosen.values()), without
+
+
+def _moved(model: dict[str, Any]) -> StowError:
+    return ConflictError(
+        f"`{model['name']}` is here as `{model['near_name']}` ({model['near_reason']}), and is not fetched again",
+        hint="choose that name in the workflow; the panel's Relink does it",
+    )
 
 
 def _nowhere(model: dict[str, Any]) -> StowError:
