@@ -66,7 +66,9 @@ class Watch:
         self._interval_seconds = settings.alert_interval_seconds
         self._history_seconds = settings.monitor_history_seconds if settings.monitor_history else None
         self.problems: list[str] = []
-        self.rules = self._accept(lambda: choose_rules(settings.alerts)) or choose_rules(())
+        chosen = self._accept(lambda: choose_rules(settings.alerts))
+        self.rules = choose_rules(()) if chosen is None else chosen
+        self._alerts_sample = any(rule.alert.sampled for rule in self.rules)
         self.judge = Judge(self.rules)
         wanted = settings.alert_webhook_url is not None
         self.webhook = self._accept(lambda: Webhook(settings, watched.proxies)) if wanted else None
@@ -104,19 +106,19 @@ class Watch:
         self._loop = asyncio.get_running_loop()
         self._tally = DownloadTally(self._watched.downloads())
         self._follower = asyncio.create_task(self._follow(), name="watch")
-        if any(rule.alert.sampled for rule in self.rules):
+        if self._alerts_sample:
             self.sampler.lease("alerts", _FOREVER, self._interval_seconds)
         if self._history_seconds is not None:
             self.sampler.lease("history", _FOREVER, self._history_seconds)
 
     async def close(self) -> None:
         """Stop everything."""
+        self._loop = None
         if self._timer is not None:
             self._timer.cancel()
         if self._follower is not None:
             self._follower.cancel()
             await asyncio.wait([self._follower])
-        self._loop = None
         await asyncio.to_thread(self.sampler.close)
         if self.webhook is not None:
             await self.webhook.close()
@@ -124,7 +126,7 @@ class Watch:
     @property
     def lasting(self) -> bool:
         """True where settings ask for samples though nobody looks: ComfyUI then stays attached without a browser."""
-        return self._history_seconds is not None or any(rule.alert.sampled for rule in self.rules)
+        return self._history_seconds is not None or self._alerts_sample
 
     # Numbers
 

@@ -217,6 +217,12 @@ async def test_setting_that_names_no_alert_is_shown_and_switches_off_nothing_els
         assert view["webhook"] is None
 
 
+async def test_all_alerts_can_be_switched_off() -> None:
+    async with engine(Settings(alerts=("-all",))) as made:
+        assert alerts_view(made.watch)["rules"] == []
+        assert not made.watch.lasting
+
+
 def test_history_is_thinned_to_columns_and_keeps_the_newest() -> None:
     points = [
         HistoryPoint(taken_at=float(second), cpu_utilization_ratio=0.5, gpus=(GpuPoint(uuid="a", power_watts=second),))
