@@ -39,6 +39,8 @@ _log = logging.getLogger("comfystow.alerts")
 
 #: Between two looks, however often somebody samples or the queue changes.
 _LOOK_SECONDS = 5.0
+#: What was seen longer ago than this is no beginning for what happens now.
+_STALE_SECONDS = 60.0
 _FOREVER = float("inf")
 
 T = TypeVar("T")
@@ -212,20 +214,32 @@ class Watch:
             self._tally.recount(self._watched.downloads())
         if event.topic is not Topic.DOWNLOADS:
             return
+        if time.monotonic() - self._looked_at > _STALE_SECONDS:
+            self._look()  # growth needs a beginning: a download can begin and fail within one event
         changed = event.data.get("downloads")
         if isinstance(changed, list) and self._tally.take(changed):
             self._look_soon()
 
     def _look_soon(self) -> None:
-        if self._timer is None and self._loop is not None:
-            pause = max(0.0, self._looked_at + min(_LOOK_SECONDS, self._interval_seconds) - time.monotonic())
-            self._timer = self._loop.call_later(pause, self._look)
+        if self._loop is not None:
+            pause = self._looked_at + min(_LOOK_SECONDS, self._interval_seconds) - time.monotonic()
+            self._look_in(self._loop, max(0.0, pause))
+
+    def _look_in(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
+        """Plan the next look, unless an earlier one is planned."""
+        if self._timer is not None:
+            if self._timer.when() <= loop.time() + seconds:
+                return
+            self._timer.cancel()
+        self._timer = loop.call_later(seconds, self._look)
 
     def _look(self) -> None:
-        self._timer = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         self._looked_at = time.monotonic()
         for alert in self.judge.observe(self._looked_at, time.time(), self._readings(self._looked_at)):
             self._sinks.tell(alert)
         # What waits for its time, and a transfer that may stall, need another look though nothing more is told.
         if self._loop is not None and (self.judge.unsettled or self._tally.moving):
-            self._timer = self._loop.call_later(self._interval_seconds, self._look)
+            self._look_in(self._loop, self._interval_seconds)

@@ -99,15 +99,21 @@ async def test_queue_is_counted_by_state_bytes_errors_and_proof() -> None:
 
 async def test_failed_download_is_told_once_as_a_notice_and_in_the_log(caplog) -> None:
     async with engine() as made:
-        made.change("a", state=DownloadState.RUNNING)
-        await until(lambda: made.watch.judge.active == () and made.watch.readings())
-        await asyncio.sleep(0.1)  # a first look, so that the growth has a beginning
+        # The first event of all, after a long quiet: it was submitted and failed within a quarter of a second.
         made.change("a", state=DownloadState.FAILED, error=ErrorInfo(code="stalled", message="m"))
         await until(made.told)
         await asyncio.sleep(0.3)
         assert made.told() == [("DownloadFailed", True)]
         assert "alert DownloadFailed: a download failed: stalled" in caplog.text
         assert [row["name"] for row in alerts_view(made.watch)["alerts"]] == ["DownloadFailed"]
+
+
+async def test_failure_is_told_soon_though_another_download_goes_on() -> None:
+    async with engine(Settings(alert_interval_seconds=3600.0)) as made:
+        made.change("a", state=DownloadState.RUNNING, rate_bytes_per_second=5.0, bytes_done=1)
+        await until(lambda: made.watch._timer is not None)
+        made.change("b", state=DownloadState.FAILED, error=ErrorInfo(code="stalled", message="m"))
+        await until(made.told)
 
 
 async def test_stalled_download_is_seen_though_no_event_comes(monkeypatch) -> None:
