@@ -72,9 +72,9 @@ def _first_living(places: list[RunDir], deadline: float) -> Attached | None:
 def living(place: RunDir, deadline: float) -> Attached | None:
     """Return the engine of a run directory; an older one is asked to leave first, and counts as none.
 
-    Raises: EngineTooNewError.
+    What somebody else could have put there is not looked at: tokens are sent to who answers. Raises: EngineTooNewError.
     """
-    info = read_info(place.info)
+    info = read_info(place.info) if place.ours else None
     if info is None:
         return None
     status = ask_status(info, _STATUS_TIMEOUT_SECONDS)

@@ -60,6 +60,14 @@ class RunDir:
         """What tells why the last start failed."""
         return self.path / "failed.json"
 
+    @property
+    def ours(self) -> bool:
+        """True when the folder is there and nobody else can have written what lies in it."""
+        try:
+            return all(_flaw(path, path.lstat()) is None for path in (self.path.parent, self.path))
+        except OSError:
+            return False
+
     def create(self) -> RunDir:
         """Make the folder, and its base, for us alone. Raises: EngineError: somebody else's, or open to others."""
         private_folder(self.path.parent)
@@ -119,17 +127,21 @@ def private_folder(path: Path) -> None:
         found = path.lstat()
     except OSError as err:
         raise EngineError(f"cannot make the run directory `{path}`: {err.strerror}", hint=_HINT) from err
+    flaw = _flaw(path, found)
+    if flaw is not None:
+        raise EngineError(f"the run directory `{path}` {flaw}", hint=_HINT)
+
+
+def _flaw(path: Path, found: os.stat_result) -> str | None:
     if not stat.S_ISDIR(found.st_mode):
-        raise EngineError(f"the run directory `{path}` is no folder", hint=_HINT)
+        return "is no folder"
     if os.name != "posix":
-        return
+        return None
     if found.st_uid != os.getuid():
-        raise EngineError(f"the run directory `{path}` belongs to user {found.st_uid}, not to us", hint=_HINT)
+        return f"belongs to user {found.st_uid}, not to us"
     if found.st_mode & 0o077:
-        raise EngineError(
-            f"the run directory `{path}` is open to others (mode {stat.S_IMODE(found.st_mode):o})",
-            hint=f"`chmod 700 {path}`, or set COMFYSTOW_RUN_DIR to a folder of your own",
-        )
+        return f"is open to others (mode {stat.S_IMODE(found.st_mode):o}; `chmod 700 {path}` closes it)"
+    return None
 
 
 _HINT = "set COMFYSTOW_RUN_DIR to a folder of your own on this machine"

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
+import socket
+import time
 from pathlib import Path
 
 import pytest
+from comfystow.core.engine.attach import living
 from comfystow.core.engine.rundir import MAX_SOCKET_PATH_BYTES, private_folder, run_dirs
 from comfystow.core.errors import ConfigError, EngineError
 from support.engines import comfystow
@@ -73,6 +77,22 @@ def test_link_is_refused_even_to_our_own_folder(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "own")
     with pytest.raises(EngineError, match="no folder"):
         private_folder(tmp_path / "link")
+
+
+@pytest.mark.parametrize("where", ["base", "key"])
+def test_engine_that_another_user_could_have_planted_is_not_asked(where: str, tmp_path: Path) -> None:
+    place = run_dirs(tmp_path / "state", str(tmp_path / "run"))[0].create()
+    with socket.socket(socket.AF_UNIX) as planted:
+        planted.bind(str(place.socket))
+        planted.listen()
+        planted.setblocking(False)
+        data = {"pid": 1, "started_at": 1.0, "protocol_version": 1, "version": "1", "socket": str(place.socket)}
+        place.info.write_text(json.dumps(data))
+        (place.path.parent if where == "base" else place.path).chmod(0o777)
+        assert not place.ours
+        assert living(place, time.monotonic() + 5) is None
+        with pytest.raises(BlockingIOError):  # nobody came
+            planted.accept()
 
 
 def test_command_says_that_the_run_dir_is_somebody_elses(tmp_path: Path, foreign: Path) -> None:
