@@ -135,6 +135,10 @@ class Fetcher:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+        for lane in self._lanes:  # a task that is cancelled before its first step never cleans up by itself
+            self._settle(lane)
+        self._lanes.clear()
+        self._state.lanes = 0
 
     async def _wait(self) -> None:
         if self._cures.order is not None or self._cures.fatal is not None:
