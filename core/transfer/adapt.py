@@ -72,7 +72,12 @@ class Connections:
             self.growing, self.probe_at = False, now + _PROBE_SECONDS
 
     def refused(self, now: float, *, working: int, retry_after: float | None) -> None:
-        """The server refused a connection while `working` others were being served."""
+        """The server refused a connection while `working` others were being served.
+
+        When none was, it is the server that is busy, not we who are too many: the pause between tries sees to that.
+        """
+        if working == 0:
+            return
         # Refused again with this few, one fewer; but connections that are refused together count once.
         allowed = min(working, self.target - 1) if now - self.refused_at > _REFUSAL_SECONDS else working
         self.refused_at = now
