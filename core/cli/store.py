@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(f"`{arguments.action}` needs {'files' if arguments.action == 'push' else 'digests'}")
     if arguments.action == "push":
         return _push(settings, [Path(item) for item in arguments.items], as_json=arguments.json)
-    wanted = [_wanted(settings.shared_store, item, arguments) for item in arguments.items]
+    wanted = [_wanted(item, arguments) for item in arguments.items]
     with session_client_of(installation) as client:
         return fetch_and_report(client, wanted, arguments)
 
@@ -122,7 +122,7 @@ def _digest_of(path: Path) -> Digest:
         raise NotFoundError(f"cannot read `{path}`: {err.strerror or err}", hint="check the path") from err
 
 
-def _wanted(store: str, item: str, arguments: argparse.Namespace) -> Wanted:
+def _wanted(item: str, arguments: argparse.Namespace) -> Wanted:
     try:
         digest = Digest.parse(item)
     except ValueError:
@@ -131,7 +131,7 @@ def _wanted(store: str, item: str, arguments: argparse.Namespace) -> Wanted:
     if folder is None or arguments.name is None:
         raise UsageError("a stored file has neither folder nor name", hint="say --to FOLDER and --name NAME")
     return Wanted(
-        ref=f"{store.rstrip('/')}/sha256/{digest.hex[:2]}/{digest.hex}",
+        ref=digest.hex,
         folder_name=folder,
         subfolder=subfolder,
         filename=arguments.name,

@@ -13,7 +13,7 @@ from ..net.credentials import Credentials
 from ..records.download import Download, DownloadRequest, DownloadState
 from ..records.model import FolderLayout
 from ..records.session import Session
-from ..records.source import Digest, ResolvedFile, StoreSource
+from ..records.source import Digest, DigestSource, ResolvedFile, StoreSource
 from ..transfer.job import OnProgress, TransferJob, TransferResult
 from .network import Network, Networks
 from .placement import Existing, Placement, Places
@@ -56,7 +56,7 @@ class Worker:
             DownloadState.RESOLVING,
             source=str(file.source),
             # The address of an object is signed, and as good as a password for as long as it works.
-            url=str(file.source) if isinstance(file.source, StoreSource) else file.url,
+            url=str(file.source) if isinstance(file.source, StoreSource | DigestSource) else file.url,
             filename=placement.dest.name,
             folder_name=placement.folder_name,
             dest_path=str(placement.dest),

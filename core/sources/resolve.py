@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from ..config import Settings
-from ..errors import NotFoundError
+from ..errors import NotFoundError, StowError
 from ..net.client import HttpClient
 from ..net.credentials import Credentials
 from ..net.hosts import origin_of
@@ -27,12 +28,15 @@ from .huggingface import HuggingFace
 from .reference import parse_reference
 from .search import Search
 
+_log = logging.getLogger("comfystow.store")
+
 
 class Sources:
     """All places at once. Teaches the client what the providers' refusals mean."""
 
     def __init__(self, client: HttpClient, settings: Settings) -> None:
         self._client = client
+        self._settings = settings
         self._hf_hosts = _host_of(settings.hf_endpoint)
         self._civitai_hosts = _host_of(settings.civitai_endpoint)
         self.huggingface = HuggingFace(client, settings)
@@ -71,10 +75,26 @@ class Sources:
         known = (await asyncio.to_thread(shipped_catalogue)).by_digest(digest.hex)
         if known:
             return await self.resolve(self.parse(known[0].source), credentials)
+        stored = await self._in_store(digest, credentials)
+        if stored is not None:
+            return stored
         found = await self.civitai.by_digest(digest, credentials)
         if found is None:
             raise NotFoundError(f"nobody we know has the file {digest}", hint="give a link to it")
         return await self.civitai.resolve(found, credentials)
+
+    async def _in_store(self, digest: Digest, credentials: Credentials | None) -> ResolvedFile | None:
+        """Look into the shared store; one that fails has nothing."""
+        from .store import SharedStore
+
+        environment = credentials.environment if credentials is not None else {}
+        file = ResolvedFile(source=DigestSource(digest=digest), url="", filename=digest.hex, digest=digest)
+        try:
+            store = SharedStore.open(self._settings, environment, self._client.gate)
+            return await store.locate(file) if store is not None else None
+        except StowError as err:
+            _log.warning("the shared store is passed by: %s", err)
+            return None
 
 
 def _local(source: LocalSource) -> ResolvedFile:
