@@ -153,7 +153,7 @@ def _raise_failure(place: RunDir, state_dir: Path, process: subprocess.Popen[byt
 def wait_for_end(state_dir: Path, settings: Settings, timeout_seconds: float) -> bool:
     """Wait until no engine holds the state folder; false when one still does."""
     for place in run_dirs(state_dir, settings.run_dir):
-        if not place.path.is_dir():
+        if not place.ours:
             continue
         with FileLock(place.engine_lock) as lock:
             if not lock.acquire_within(timeout_seconds):
