@@ -20,10 +20,9 @@ HERE = Path(__file__).absolute().parent
 #: This file runs where the package cannot, to say so.
 NEW_ENOUGH = sys.version_info >= (3, 11)
 
-#: Distribution -> what is off without it. The first three come with ComfyUI itself.
+#: Distribution -> what is off without it. The first two come with ComfyUI itself.
 PACKAGES = {
     "aiohttp": "everything that downloads",
-    "huggingface_hub": "downloads from Hugging Face",
     "PyYAML": "manifests and lock files",
     "psutil": "statistics of processor, memory and network",
     "nvidia-ml-py": "statistics of NVIDIA GPUs",
