@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -34,6 +33,7 @@ from comfystow.core.sources.store import Served, SharedStore, StoreTimes, Turn
 from comfystow.core.transfer.engine import TransferEngine
 from comfystow.core.transfer.job import TransferJob, TransferLimits
 from support.azurite import azurite, create_container
+from support.moto import empty_bucket, s3_server
 from support.wayout import way_out
 
 DATA = os.urandom(20 << 20)  # three chunks, and above obstore's multipart size
@@ -44,31 +44,8 @@ QUICK = StoreTimes(heartbeat_seconds=0.1, lease_timeout_seconds=0.6, poll_second
 @pytest.fixture(scope="module")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """Give the environment of a running S3 server."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    log = (tmp_path_factory.mktemp("moto") / "log").open("w")
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    process = subprocess.Popen(command, stdout=log, stderr=log)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(600):
-            try:
-                urllib.request.urlopen(url, timeout=5).close()
-                break
-            except OSError:
-                assert process.poll() is None, "moto did not start"
-                time.sleep(0.05)
-        yield {
-            "AWS_ENDPOINT_URL": url,
-            "AWS_ACCESS_KEY_ID": "key",
-            "AWS_SECRET_ACCESS_KEY": "hush-hush",
-            "AWS_REGION": "us-east-1",
-        }
-    finally:
-        process.terminate()
-        process.wait(10)
-        log.close()
+    with s3_server(tmp_path_factory.mktemp("moto")) as environment:
+        yield environment
 
 
 @pytest.fixture(scope="module")
@@ -88,12 +65,6 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, dict[str
         create_container(environment, name := f"container-{time.monotonic_ns()}")
         return f"az://{name}/models", environment
     return empty_bucket(request.getfixturevalue("s3"))
-
-
-def empty_bucket(s3: dict[str, str]) -> tuple[str, dict[str, str]]:
-    name = f"bucket-{time.monotonic_ns()}"
-    urllib.request.urlopen(urllib.request.Request(f"{s3['AWS_ENDPOINT_URL']}/{name}", method="PUT")).close()
-    return f"s3://{name}/models", s3
 
 
 @pytest.fixture
