@@ -28,9 +28,11 @@ def _mount() -> None:
     """Mount our routes where this is a ComfyUI; command line, tests and other tools import us without one."""
     if "server" in sys.modules:
         from .server_routes.mount import mount, prompt_server
+        from .server_routes.optional import tell_what_is_off
 
         if (server := prompt_server()) is not None:
             mount(server)
+            tell_what_is_off()
 
 
 _mount()

@@ -53,6 +53,7 @@ class Push:
         self._clock = clock
         self._tasks: list[asyncio.Task[None]] = []
         self._wanted_until = 0.0
+        self._said_hello = False
 
     def want(self) -> None:
         """Somebody asked for something: have a stream for a while, or keep the one there is."""
@@ -102,7 +103,12 @@ class Push:
 
     def _pass_on(self, event: dict[str, object]) -> None:
         topic, data = event.get("topic"), event.get("data")
-        if topic in {"hello", "heartbeat"}:
+        if topic == "hello":
+            if self._said_hello:  # another stream than before: what happened in between was missed
+                self._host.send("comfystow.notice", {"kind": "lost"})
+            self._said_hello = True
+            return
+        if topic == "heartbeat":
             return
         if topic == "downloads" and isinstance(data, dict):
             for download in data.get("downloads", []):

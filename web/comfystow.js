@@ -34,7 +34,10 @@ new Combos({ downloads, missing, refresh: host.refreshCombos, held: () => pointe
 
 // An event of an unknown type makes the page complain, so it is listened to before the first one can come.
 host.on("comfystow.downloads", (detail) => downloads.merge(detail?.downloads ?? []));
-host.on("comfystow.notice", (detail) => detail?.kind === "alert" && notify(detail.alert));
+host.on("comfystow.notice", (detail) => {
+  if (detail?.kind === "alert") notify(detail.alert);
+  if (detail?.kind === "lost") void readAgain();
+});
 host.on("reconnected", () => void readAgain());
 host.on("graphChanged", () => watch.edited());
 
