@@ -42,7 +42,12 @@ When all failures of a command are of one class its code is used, else 1.
 "error"}]`, in the order given. `missing`: `[{"workflow", "models": [{"name", "folder", "nodes", "state", "path",
 "candidates": [{"source", "url", "folder", "name", "size_bytes", "sha256", "confidence", "reason"}]}], "error"}]`;
 `state` is `present`, `missing` or `near`, `confidence` is `exact`, `high`, `likely` or `guess`, and `ensure` takes
-the first two. `downloads`: the Downloads of [docs/http.md](http.md). `engine`: `{"running", "pid", "version",
+the first two. `inspect`: `[{"ref", "path", "kind", "folder", "base_model", "precision", "parameters", "size_bytes",
+"vram_bytes", "confidence", "evidence": [text], "format", "tensors", "precisions": {type: parameters}, "metadata",
+"error"}]`. `search`: `{"hits": [{"provider", "title", "source", "page_url", "folder_name", "base_model", "downloads",
+"likes", "gated", "preview_url", "score"}], "errors": {provider: error}}`. `store ls`: `[{"sha256", "size_bytes"}]`;
+`store push`: `[{"path", "sha256", "pushed", "error"}]`; `store pull`: as `get`.
+`downloads`: the Downloads of [docs/http.md](http.md). `engine`: `{"running", "pid", "version",
 "protocol_version", "started_at", "state_dir", "sessions", "busy", "leaving"}`. An error, everywhere: `{"code",
 "message", "hint", "retryable"}`.
 """

@@ -8,6 +8,7 @@ import os
 from typing import TYPE_CHECKING
 
 from hub.server import Hub
+from support.engines import wait_for
 
 if TYPE_CHECKING:
     from conftest import Tree
@@ -129,3 +130,27 @@ def test_without_a_store_the_command_says_how_to_name_one(tree: Tree) -> None:
     assert done.returncode == 2
     assert "COMFYSTOW_SHARED_STORE" in done.stderr
     assert json.loads(done.stdout or "null") is None
+
+
+def test_no_token_reaches_log_database_or_part(tree: Tree, hub: Hub) -> None:
+    """Tokens of the environment are used, and kept nowhere; the one that is set lies in its own file alone."""
+    tree.environment |= {"HF_TOKEN": hub.hf_token}
+    assert tree.run("auth", "set", "civitai", input=hub.civitai_token).returncode == 0
+    assert tree.json("auth", "test", "civitai")["user"]
+    hub.fault("drop", file="*big_8mib*", after_bytes=3_000_000)
+    wanted = ("hf://Comfy-Stow/gated-demo/stow_gated.safetensors", "civitai://1003@2020?file=3020", "civitai://1002")
+    done = tree.run("get", *wanted, "--to", "loras")
+    assert "stow_gated.safetensors" in done.stdout  # the token was used
+    tree.run("get", "hf://Comfy-Stow/big-models/big_8mib.safetensors", "--to", "vae", "--detach")
+    wait_for(lambda: list(tree.models.rglob("*.part.json")))
+    kept = [path for base in (tree.state_dir, tree.models) for path in base.rglob("*") if path.is_file()]
+    assert {"engine.log", "comfystow.sqlite"} <= {path.name for path in kept}
+    holding = [path.name for path in kept if hub.civitai_token.encode() in path.read_bytes()]
+    assert holding == ["credentials.json"]
+    assert (tree.state_dir / "credentials.json").stat().st_mode & 0o777 == 0o600
+    assert not [path.name for path in kept if hub.hf_token.encode() in path.read_bytes()]
+    for text in (done.stdout, done.stderr, tree.run("downloads", "--json").stdout):
+        assert hub.hf_token not in text
+        assert hub.civitai_token not in text
+    assert tree.run("auth", "clear", "civitai").returncode == 0
+    assert hub.civitai_token not in (tree.state_dir / "credentials.json").read_text()
