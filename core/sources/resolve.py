@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 from ..config import Settings
@@ -22,6 +23,7 @@ from ..records.source import (
     StoreSource,
     UrlSource,
 )
+from ..records.workflow import Candidate
 from .civitai import Civitai
 from .direct import resolve_url
 from .huggingface import HuggingFace
@@ -48,7 +50,16 @@ class Sources:
         return parse_reference(text, hf_hosts=self._hf_hosts, civitai_hosts=self._civitai_hosts)
 
     async def resolve(self, source: Source, credentials: Credentials | None = None) -> ResolvedFile:
-        """Find the one file that a source means, pinned as far as the place allows. Raises: StowError."""
+        """Find the one file that a source means, pinned as far as the place allows. Raises: StowError.
+
+        Where it names no folder the shipped list may know the file by its digest.
+        """
+        file = await self._resolve(source, credentials)
+        if file.folder_hint is not None or file.digest is None or file.digest.algorithm != "sha256":
+            return file
+        return replace(file, folder_hint=await _listed_folder(file.digest))
+
+    async def _resolve(self, source: Source, credentials: Credentials | None) -> ResolvedFile:
         match source:
             case HuggingFaceSource():
                 return await self.huggingface.resolve(source, credentials)
@@ -68,11 +79,7 @@ class Sources:
 
     async def _by_digest(self, digest: Digest, credentials: Credentials | None) -> ResolvedFile:
         """Look a digest up, in the shipped list first: it asks nobody."""
-        import asyncio
-
-        from .catalogue import shipped_catalogue
-
-        known = (await asyncio.to_thread(shipped_catalogue)).by_digest(digest.hex)
+        known = await _listed(digest)
         if known:
             return await self.resolve(self.parse(known[0].source), credentials)
         stored = await self._in_store(digest, credentials)
@@ -95,6 +102,20 @@ class Sources:
         except StowError as err:
             _log.warning("the shared store is passed by: %s", err)
             return None
+
+
+async def _listed(digest: Digest) -> list[Candidate]:
+    """Return the entries of the shipped list; it is read in a thread, once."""
+    import asyncio
+
+    from .catalogue import shipped_catalogue
+
+    return (await asyncio.to_thread(shipped_catalogue)).by_digest(digest.hex)
+
+
+async def _listed_folder(digest: Digest) -> str | None:
+    folders = {entry.folder_name for entry in await _listed(digest)}
+    return folders.pop() if len(folders) == 1 else None
 
 
 def _local(source: LocalSource) -> ResolvedFile:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from comfystow.core.errors import (
@@ -16,6 +17,9 @@ from comfystow.core.errors import (
     StowError,
 )
 from comfystow.core.records.source import HuggingFaceSource, ResolvedFile
+from comfystow.core.sources import catalogue
+from comfystow.core.sources.catalogue import Catalogue
+from comfystow.core.sources.catalogue_entry import CatalogueEntry
 from support.wayout import WayOut, way_out
 
 REPO = "hf://Comfy-Stow/taesd-demo"
@@ -242,3 +246,18 @@ async def test_an_answer_without_a_commit_is_an_error(hub, way) -> None:
     hub.fault("status", origin="hf", path="*/revision/*", status=200, body="[]", content_type="application/json")
     with pytest.raises(ServerError, match="no commit"):
         await way.sources.huggingface.list_files(way.sources.parse(REPO), way.nobody)
+
+
+async def test_a_folder_that_the_path_does_not_tell_is_that_of_the_listed_digest(hub, way, monkeypatch) -> None:
+    made = hub.add_file("me/plain", "thing.safetensors", size_bytes=5000)
+    source = way.sources.parse("hf://me/plain/thing.safetensors")
+    assert (await way.sources.resolve(source, way.nobody)).folder_hint is None
+    entry = CatalogueEntry(
+        name="other.safetensors", folder_name="loras", source="hf://a/b/other.safetensors",
+        url="https://huggingface.co/a/b", origin="a list", sha256=made["sha256"],
+    )  # fmt: skip
+    monkeypatch.setattr(catalogue, "shipped_catalogue", lambda: Catalogue([entry]))
+    assert (await way.sources.resolve(source, way.nobody)).folder_hint == "loras"
+    rival = replace(entry, name="rival.safetensors", folder_name="vae")
+    monkeypatch.setattr(catalogue, "shipped_catalogue", lambda: Catalogue([entry, rival]))
+    assert (await way.sources.resolve(source, way.nobody)).folder_hint is None
