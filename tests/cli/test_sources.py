@@ -154,3 +154,22 @@ def test_no_token_reaches_log_database_or_part(tree: Tree, hub: Hub) -> None:
         assert hub.civitai_token not in text
     assert tree.run("auth", "clear", "civitai").returncode == 0
     assert hub.civitai_token not in (tree.state_dir / "credentials.json").read_text()
+
+
+def test_who_leaves_a_search_ends_it(tree: Tree, hub: Hub) -> None:
+    tree.json("search", "warm up")
+    with (
+        hub.faulty("delay", origin="hf", path="/api/models*", seconds=30),
+        hub.faulty("delay", origin="civitai", seconds=30),
+    ):
+        hub.clear_requests()
+        started = tree.start("search", "something else")
+        wait_for(lambda: _active(hub) >= 2)
+        started.kill()
+        started.communicate()
+        wait_for(lambda: _active(hub) == 0, 10)
+
+
+def _active(hub: Hub) -> int:
+    rows = {row["origin"]: row for row in hub.gauge()}
+    return sum(value for row in rows.values() for name, value in row.items() if name.startswith("active"))
