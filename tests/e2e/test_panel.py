@@ -72,6 +72,7 @@ def test_a_half_typed_token_outlives_every_redraw(page: Page, fake: FakeComfy) -
     fake.set(models=[model("gated.safetensors", "loras", candidate("hf://o/r/gated.safetensors"))], downloads=[waiting])
     open_panel(page, fake)
     page.click("[data-action=token]")
+    page.wait_for_selector("input[type=password]:focus")
     page.keyboard.type("hf_")
     other = download("2", "other.safetensors", "loras", "running")
     fake.event("comfystow.downloads", {"downloads": [other]})
