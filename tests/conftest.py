@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -15,6 +16,8 @@ TESTS = Path(__file__).resolve().parent
 CHECKOUT = TESTS.parent
 
 sys.path.insert(0, str(TESTS))  # `support` and `hub`
+# A shell that starts the tests in the background lets them ignore Ctrl-C, and what they start would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _name_the_checkout() -> None:
