@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..config import Settings
 from ..errors import ConfigError, NotFoundError, StowError, UsageError
@@ -41,14 +42,25 @@ def run(arguments: argparse.Namespace) -> int:
     if settings.shared_store is None:
         raise ConfigError("there is no shared store", hint="set COMFYSTOW_SHARED_STORE=s3://bucket/prefix")
     if arguments.action == "ls":
-        return _list(settings, as_json=arguments.json)
+        _leave(_list(settings, as_json=arguments.json))
     if not arguments.items:
         raise UsageError(f"`{arguments.action}` needs {'files' if arguments.action == 'push' else 'digests'}")
     if arguments.action == "push":
-        return _push(settings, [Path(item) for item in arguments.items], as_json=arguments.json)
+        _leave(_push(settings, [Path(item) for item in arguments.items], as_json=arguments.json))
     wanted = [_wanted(item, arguments) for item in arguments.items]
     with session_client_of(installation) as client:
         return fetch_and_report(client, wanted, arguments)
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process at once, with everything said.
+
+    obstore's threads may hold Python objects when the interpreter is taken down, and then the process aborts: seen as
+    exit by SIGABRT after a push whose last word had been printed.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _open(settings: Settings) -> SharedStore:
