@@ -137,7 +137,7 @@ def test_no_token_reaches_log_database_or_part(tree: Tree, hub: Hub) -> None:
     tree.environment |= {"HF_TOKEN": hub.hf_token}
     assert tree.run("auth", "set", "civitai", input=hub.civitai_token).returncode == 0
     assert tree.json("auth", "test", "civitai")["user"]
-    hub.fault("drop", file="*big_8mib*", after_bytes=3_000_000)
+    hub.fault("stall", file="*big_8mib*", after_bytes=1_000_000)  # the part is there to be looked at
     wanted = ("hf://Comfy-Stow/gated-demo/stow_gated.safetensors", "civitai://1003@2020?file=3020", "civitai://1002")
     done = tree.run("get", *wanted, "--to", "loras")
     assert "stow_gated.safetensors" in done.stdout  # the token was used
