@@ -52,8 +52,9 @@ missing.onChange(() => {
   if (missing.phase === "failed" && missing.error?.retryable) watch.failed();
   if (missing.phase !== "ready") return;
   host.setBadge(summary(missing.models).missing.length);
-  if (opened) offer.say(missing.models);
+  if (!opened || !missing.current) return;
   opened = false;
+  offer.say(missing.models);
 });
 
 function openTab(view = "missing") {

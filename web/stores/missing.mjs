@@ -61,6 +61,12 @@ export class Missing extends Store {
     this.#host = host;
   }
 
+  /** Whether what is known is of the workflow that is open now: an answer may come after another was opened. */
+  get current() {
+    const workflow = this.#host.workflow();
+    return workflow !== null && fingerprint(workflow) === this.#asked;
+  }
+
   /**
    * Look at the open workflow again.
    *
