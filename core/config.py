@@ -116,7 +116,7 @@ class Settings:
         None, "Object store that is asked first and filled: s3://bucket/prefix.", remote=False
     )
     shared_store_timeout_seconds: float = setting(60.0, "For one request to the shared store.")
-    xet: bool = setting(False, "Use hf_xet where it is installed (COMFYSTOW_XET=1).")
+    xet: bool = setting(False, "Has no effect yet: files come over plain HTTPS.")
 
     # Engine
     engine_idle_seconds: float = setting(10.0, "Without work and callers, until the engine ends.")
