@@ -6,7 +6,8 @@ import dataclasses
 import typing
 from functools import partial
 
-from comfystow.core.config import _ALIASES, ENV_PREFIX, Settings
+from comfystow.core.config import ENV_PREFIX, Settings
+from comfystow.core.config.variables import ALIASES
 from comfystow.core.metrics.files import monitoring_files
 from comfystow.core.records.alert_catalogue import ALERTS
 from comfystow.core.records.catalogue import METRICS
@@ -21,8 +22,8 @@ def config_page() -> str:
     rows = []
     for item in dataclasses.fields(Settings):
         variable = ENV_PREFIX + item.name.upper()
-        if item.name in _ALIASES:
-            variable += f"`, `{_ALIASES[item.name]}"
+        if item.name in ALIASES:
+            variable += f"`, `{ALIASES[item.name]}"
         panel = "yes" if item.metadata["remote"] else "no"
         default = _default(item)
         rows.append(f"| `{item.name}` | `{variable}` | {default} | {panel} | {item.metadata['doc']} |")

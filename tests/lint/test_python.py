@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from support.setup.cache import cache_root
+from support.setup.cache import cache_root, key_of
+from support.setup.workshop import CHECKOUT
 
-CACHE = str(cache_root() / "mypy")
+#: Of one checkout: what mypy keeps of one it takes for changed in another.
+CACHE = str(cache_root() / "mypy" / key_of([str(CHECKOUT)]))
 
 pytestmark = pytest.mark.timeout(600)
 

@@ -1,0 +1,87 @@
+"""All settings with their defaults and what they mean."""
+
+from __future__ import annotations
+
+import typing
+from dataclasses import dataclass, field
+
+
+def setting(default: object, doc: str, *, size: bool = False, remote: bool = True, secret: bool = False) -> typing.Any:
+    """Declare one setting.
+
+    `size` takes `20M` in text; `remote` false keeps it out of what the panel may change over HTTP (access gates);
+    `secret` keeps its value out of every repr, and so out of logs.
+    """
+    factory = {"default_factory": lambda: default} if isinstance(default, list | dict) else {"default": default}
+    return field(**factory, repr=not secret, metadata={"doc": doc, "size": size, "remote": remote, "secret": secret})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings; the environment variable of `stall_timeout_seconds` is `COMFYSTOW_STALL_TIMEOUT_SECONDS`."""
+
+    # What may be done
+    read_only: bool = setting(False, "Change nothing: no download, no move, no delete.", remote=False)
+    no_downloads: bool = setting(False, "Refuse new downloads.", remote=False)
+    no_delete: bool = setting(False, "Refuse every delete.", remote=False)
+    allow_pickle: bool = setting(False, "Accept .ckpt .pt .pth .bin: they can run code when loaded.", remote=False)
+    allow_hosts: tuple[str, ...] = setting(
+        (), "More hosts to download from: host, host:port or CIDR; a private one listed here may be plain http.",
+        remote=False,
+    )  # fmt: skip
+    allow_origins: tuple[str, ...] = setting((), "More origins whose pages may change something.", remote=False)
+    allow_remote: bool = setting(False, "Let callers from other machines in without the secret.", remote=False)
+    proxy_origin: str | None = setting(None, "Origin of the provider's proxy in front of ComfyUI.", remote=False)
+
+    # Endpoints
+    hf_endpoint: str = setting("https://huggingface.co", "Hugging Face or a mirror of it (HF_ENDPOINT).", remote=False)
+    civitai_endpoint: str = setting("https://civitai.com", "Civitai (CIVITAI_ENDPOINT).", remote=False)
+    hf_offline: bool = setting(False, "Ask Hugging Face for nothing (HF_HUB_OFFLINE).", remote=False)
+
+    # Downloading
+    parallel_downloads: int = setting(3, "Downloads at once.")
+    connections_per_host: int = setting(32, "Most connections to one host.")
+    connections_total: int = setting(64, "Most connections in all.")
+    connections_per_download: int | None = setting(None, "Connections of one download; unset adapts.")
+    limit_rate_bytes_per_second: int | None = setting(None, "Bandwidth of all downloads together.", size=True)
+    pause_while_generating: bool = setting(False, "Hold downloads while ComfyUI runs a prompt.")
+    free_space_floor_bytes: int = setting(2_000_000_000, "What stays free on a models volume.", size=True)
+    connect_timeout_seconds: float = setting(15.0, "For name, connection and TLS.")
+    response_timeout_seconds: float = setting(60.0, "Until the head of a response.")
+    stall_timeout_seconds: float = setting(30.0, "Without a byte, until a connection is replaced.")
+    retry_base_seconds: float = setting(0.5, "First pause before a retry; it doubles.")
+    retry_max_seconds: float = setting(60.0, "Longest pause before a retry.")
+    retry_limit: int = setting(12, "Failures in a row, without a byte between, until a download fails.")
+    journal_seconds: float = setting(5.0, "Longest time between two syncs of a part.")
+    journal_bytes: int = setting(256 << 20, "Most bytes between two syncs of a part.", size=True)
+    lease_timeout_seconds: float = setting(60.0, "Age of a heartbeat after which a part may be taken over.")
+    lease_heartbeat_seconds: float = setting(10.0, "Between two heartbeats of a part.")
+    waiting_check_seconds: float = setting(2.0, "Between two looks at what waiting downloads wait for.")
+    licence_check_seconds: float = setting(15.0, "Between two questions whether a licence has been accepted.")
+    history_limit: int = setting(300, "How many finished downloads are remembered.")
+    shared_store: str | None = setting(
+        None, "Object store that is asked first and filled: s3://bucket/prefix.", remote=False
+    )
+    shared_store_timeout_seconds: float = setting(60.0, "For one request to the shared store.")
+    xet: bool = setting(False, "Has no effect yet: files come over plain HTTPS.")
+
+    # Engine
+    engine_idle_seconds: float = setting(10.0, "Without work and callers, until the engine ends.")
+    engine_start_timeout_seconds: float = setting(20.0, "Until a started engine must answer.")
+    host_state_timeout_seconds: float = setting(10.0, "Without word from ComfyUI, until its state is unknown.")
+    progress_seconds: float = setting(0.25, "Between two progress events.")
+    run_dir: str | None = setting(None, "Machine-local folder of lock and socket.", remote=False)
+
+    # Monitor and alerts
+    monitor_budget_ratio: float = setting(0.005, "Most of one core that sampling may cost; the interval grows.")
+    monitor_history: bool = setting(False, "Keep sampling for the history when nobody looks.")
+    monitor_history_seconds: float = setting(10.0, "Between two samples for the history alone.")
+    gpu_timeout_seconds: float = setting(2.0, "Until a GPU driver or a disk counts as hanging.")
+    rented_cores: float | None = setting(None, "Cores of this machine, where its container does not tell.")
+    scrape_lease_seconds: float = setting(60.0, "How long a scrape keeps the machine sampled.")
+    alerts: tuple[str, ...] = setting((), "Sampled alerts to judge: `GpuHot`, `GpuHot=90`, `all`; `-Name` is off.")
+    alert_interval_seconds: float = setting(30.0, "Between two samples for alerts, and between two looks at them.")
+    alert_webhook_url: str | None = setting(None, "Where alerts are posted.", remote=False, secret=True)
+    alert_webhook_secret: str | None = setting(None, "Key of the webhook's signature.", remote=False, secret=True)
+    alert_webhook_retry_seconds: float = setting(2.0, "First pause before a webhook is tried again; it doubles.")
+    alert_webhook_retry_limit: int = setting(8, "How often a webhook is tried before the message is dropped.")

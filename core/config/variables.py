@@ -1,0 +1,51 @@
+"""Names of environment variables that mean something to us."""
+
+from __future__ import annotations
+
+ENV_PREFIX = "COMFYSTOW_"
+
+#: Variables beside COMFYSTOW_* that mean something to us; a session hands them over at attach.
+FOREIGN_VARIABLES = (
+    "HF_TOKEN",
+    "HUGGING_FACE_HUB_TOKEN",
+    "HF_TOKEN_PATH",
+    "HF_HOME",
+    "HF_ENDPOINT",
+    "HF_HUB_OFFLINE",
+    "CIVITAI_TOKEN",
+    "CIVITAI_API_KEY",
+    "CIVITAI_API_TOKEN",
+    "CIVITAI_ENDPOINT",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+    "no_proxy",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_S3",
+    "GOOGLE_APPLICATION_CREDENTIALS",
+    "AZURE_STORAGE_ACCOUNT_NAME",
+    "AZURE_STORAGE_ACCOUNT_KEY",
+    "AZURE_STORAGE_SAS_TOKEN",
+    "AZURE_STORAGE_ENDPOINT",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "CUDA_VISIBLE_DEVICES",
+    "CUDA_DEVICE_ORDER",
+)
+
+#: Settings that another program names too.
+ALIASES = {
+    "hf_endpoint": "HF_ENDPOINT",
+    "civitai_endpoint": "CIVITAI_ENDPOINT",
+    "hf_offline": "HF_HUB_OFFLINE",
+    "rented_cores": "RUNPOD_CPU_COUNT",
+}
