@@ -22,6 +22,7 @@ COMMANDS = {
     "store": "the shared object store: list, fill, fetch from it",
     "monitor": "GPU, processor, memory, disk and network, live",
     "metrics": "all numbers for Prometheus; its rules and a dashboard",
+    "pod": "the container's entrypoint, and its tools",
     "auth": "keep, remove and try tokens; show the access secret",
     "engine": "the process that downloads: status, stop, run",
     "bench": "compare with other tools on this machine",

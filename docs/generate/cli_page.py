@@ -6,6 +6,7 @@ import argparse
 from functools import partial
 
 from comfystow.core.cli.main import COMMANDS, overview, parser_for
+from comfystow.core.cli.pod import SUBCOMMANDS, parser_of
 
 _WIDTH = 100
 
@@ -56,11 +57,14 @@ the first two. `inspect`: `[{"ref", "path", "kind", "folder", "base_model", "pre
 def cli_page() -> str:
     """Give docs/cli.md."""
     commands = [f"## {name}\n\n```\n{_help_of(name)}```" for name in COMMANDS]
+    commands += [f"### pod {name}\n\n```\n{_help_of('pod', name)}```" for name in SUBCOMMANDS]
     return "\n\n".join([_HEAD, f"```\n{overview()}\n```", *commands, _TAIL])
 
 
-def _help_of(name: str) -> str:
-    """Return the help of a command, whatever the terminal."""
+def _help_of(name: str, tool: str | None = None) -> str:
+    """Return the help of a command or of one of `pod`'s tools, whatever the terminal."""
     parser = parser_for(name)
+    if tool is not None:
+        parser = parser_of(parser, tool)
     parser.formatter_class = partial(argparse.HelpFormatter, width=_WIDTH)  # type: ignore[assignment]
     return parser.format_help()
