@@ -38,8 +38,10 @@ def host_id() -> str:
     return hashlib.sha256(f"{socket.gethostname()}\0{machine}".encode()).hexdigest()[:12]
 
 
-def open_database(path: Path, *, wal: bool) -> sqlite3.Connection:
+def open_database(path: Path, *, wal: bool, any_thread: bool = False) -> sqlite3.Connection:
     """Open the file, readable by its owner only; every statement commits by itself unless it is in a transaction.
+
+    `any_thread` lets other threads than ours use the connection, and close it.
 
     Raises: StorageError: the folder cannot be written, or the file is damaged.
     """
@@ -47,7 +49,9 @@ def open_database(path: Path, *, wal: bool) -> sqlite3.Connection:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # SQLite gives its journals the mode of the file, so the file must have it before the first of them.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
+        connection = sqlite3.connect(
+            path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=not any_thread
+        )
     except (OSError, sqlite3.Error) as err:
         raise StorageError(f"cannot open `{path}`: {err}", hint="is the state folder writable?") from err
     try:

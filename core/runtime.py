@@ -23,9 +23,12 @@ from .downloads.waiting import Waits
 from .downloads.worker import Worker
 from .events import EventBus
 from .events import Subscription as Subscription
+from .library.index import LibraryIndex
+from .library.library import Library
 from .net.client import HttpClient
 from .net.credentials import Credentials
 from .net.proxies import Proxies
+from .provision.describe import describe
 from .provision.places import FolderPlaces
 from .provision.plan import Planner
 from .provision.requests import RequestCheck
@@ -52,6 +55,7 @@ class Runtime:
     downloads: DownloadManager
     planner: Planner
     watch: Watch
+    library: Library
     _catalogue: asyncio.Task[Catalogue] | None = None
 
     @property
@@ -63,6 +67,11 @@ class Runtime:
     def client(self) -> HttpClient:
         """The client of the engine's own settings."""
         return self.networks.own.client
+
+    @property
+    def busy(self) -> bool:
+        """True while something goes on, or would go on by itself, that the engine's end would interrupt."""
+        return self.downloads.busy or self.library.busy
 
     def credentials(self, session: Session | None) -> Credentials:
         """Return the tokens of a caller."""
@@ -96,6 +105,7 @@ class Runtime:
         """Stop everything, the queue first: it keeps what was under way."""
         await self.watch.close()
         await self.downloads.close()
+        await self.library.close()
         await self.networks.close()
         if self._catalogue is not None:
             self._catalogue.cancel()
@@ -111,6 +121,7 @@ async def open_runtime(state_dir: Path, settings: Settings) -> Runtime:
     places = FolderPlaces()
     check = RequestCheck(networks=networks, sessions=sessions, places=places)
     downloads = _build_queue(events, sessions, networks, store, places, check)
+    library = _build_library(state_dir, settings, events, sessions)
     watch = _build_watch(state_dir, settings, events, sessions, downloads)
     sessions.listen(downloads.look_again)
     downloads.open()
@@ -131,6 +142,20 @@ async def open_runtime(state_dir: Path, settings: Settings) -> Runtime:
             active=lambda: [row for row in downloads.list() if row.state.active],
         ),
         watch=watch,
+        library=library,
+    )
+
+
+def _build_library(state_dir: Path, settings: Settings, events: EventBus, sessions: SessionRegistry) -> Library:
+    def changed(folders: tuple[str, ...]) -> None:
+        events.publish(Event(Topic.LIBRARY, {"folders": list(folders)}))
+
+    return Library(
+        LibraryIndex(state_dir),
+        layout=sessions.layout,
+        describe=describe,
+        changed=changed,
+        settle_seconds=settings.library_settle_seconds,
     )
 
 

@@ -65,6 +65,9 @@ class Settings:
     shared_store_timeout_seconds: float = setting(60.0, "For one request to the shared store.")
     xet: bool = setting(False, "Has no effect yet: files come over plain HTTPS.")
 
+    # Library
+    library_settle_seconds: float = setting(3.0, "A file that changed within this time may still be written.")
+
     # Engine
     engine_idle_seconds: float = setting(10.0, "Without work and callers, until the engine ends.")
     engine_start_timeout_seconds: float = setting(20.0, "Until a started engine must answer.")

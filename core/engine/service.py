@@ -159,7 +159,7 @@ class _Engine:
             started_at=self._started_at,
             state_dir=str(self._state_dir),
             sessions=self._presence.sessions,
-            busy=runtime.downloads.busy or runtime.watch.lasting,
+            busy=runtime.busy or runtime.watch.lasting,
             leaving=self._presence.leaving,
         )
 
@@ -181,7 +181,7 @@ class _Engine:
                 await asyncio.wait_for(self._leaving.wait(), _TICK_SECONDS)
             self._detach_absent(runtime)
             # Between this look and `_leave` nothing is awaited: no request can come in between and be lost.
-            if self._presence.idle_seconds() >= self._settings.engine_idle_seconds and not runtime.downloads.busy:
+            if self._presence.idle_seconds() >= self._settings.engine_idle_seconds and not runtime.busy:
                 self._leave("idle")
             if time.monotonic() - touched > _TOUCH_SECONDS:
                 touched = time.monotonic()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -11,7 +12,32 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from comfystow.core.engine.installation import bare_layout
+from comfystow.core.records.json import to_json
+from comfystow.core.sessions import LastLayout
+
 CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+def engine_environment(run_dir: Path) -> dict[str, str]:
+    """Return the environment of engines and their callers that keep to themselves."""
+    return {
+        "COMFYSTOW_RUN_DIR": str(run_dir),
+        "COMFYSTOW_ENGINE_START_TIMEOUT_SECONDS": "60",
+        # The discard port: what is asked for there is taken into the queue, and gets no further.
+        "HF_ENDPOINT": "http://127.0.0.1:9",
+        "COMFYSTOW_ALLOW_HOSTS": "127.0.0.1:9",
+    }
+
+
+def make_state(base: Path) -> Path:
+    """Make a state folder as if a ComfyUI with its models in `base/models` had been attached before."""
+    state, models = base / "state", base / "models"
+    state.mkdir()
+    models.mkdir()
+    last = LastLayout(saved_at=0.0, layout=bare_layout(models))
+    (state / "layout.json").write_text(json.dumps(to_json(last)))
+    return state
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = 30.0) -> Any:

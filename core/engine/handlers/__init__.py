@@ -8,6 +8,7 @@ from .downloads import DOWNLOADS
 from .engine import ENGINE
 from .host import HOST
 from .inspect import INSPECT
+from .library import LIBRARY
 from .search import SEARCH
 from .settings import SETTINGS
 from .system import SYSTEM
@@ -23,6 +24,7 @@ HANDLERS: dict[str, Handler] = {
     **SYSTEM,
     **INSPECT,
     **SEARCH,
+    **LIBRARY,
 }
 
 __all__ = ["HANDLERS", "Handler"]

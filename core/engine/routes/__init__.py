@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from .downloads import DOWNLOADS_ROUTES
 from .engine import ENGINE_ROUTES
+from .library import LIBRARY_ROUTES
 from .route import Route, Where
 from .settings import SETTINGS_ROUTES
 from .sources import SOURCES_ROUTES
@@ -20,6 +21,7 @@ ROUTES: tuple[Route, ...] = (
     *DOWNLOADS_ROUTES,
     *SOURCES_ROUTES,
     *WORKFLOW_ROUTES,
+    *LIBRARY_ROUTES,
     *SETTINGS_ROUTES,
     *SYSTEM_ROUTES,
     *ENGINE_ROUTES,

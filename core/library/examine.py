@@ -1,0 +1,122 @@
+"""What the first bytes of a file at rest tell: its format, its facts, and whether it can be whole."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..errors import HeaderError
+from ..headers.gguf import parse_gguf
+from ..headers.model_header import ModelHeader
+from ..headers.safetensors import parse_safetensors
+from ..headers.sniff import Content, sniff
+from ..records.download import Verified
+
+#: Rows that an older examination filled are filled again by the next scan.
+EXAMINATION = 1
+
+_FIRST_BYTES = 256 << 10
+#: A zip's last record and its longest comment (PKWARE APPNOTE 4.3.16).
+_TAIL_BYTES = 22 + 0xFFFF
+_END_OF_ZIP = b"PK\x05\x06"
+_HEADED = (b".safetensors", b".sft", b".gguf")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Described:
+    """What a header tells of the model in it."""
+
+    kind: str | None = None
+    belongs_in: str | None = None
+    base_model: str | None = None
+    precision: str | None = None
+    parameters: int | None = None
+    vram_bytes: int | None = None
+
+
+#: Tells what a header means; the size is that of the file in bytes.
+Describe = Callable[[ModelHeader, int], Described]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examined:
+    """One file. `damaged` says what is wrong; `verified` is `header` where the length fits the header."""
+
+    format: str | None = None
+    described: Described = Described()
+    verified: Verified | None = None
+    damaged: str | None = None
+
+
+def examine(path: bytes, size_bytes: int, describe: Describe) -> Examined:
+    """Read the header of a file. Raises: OSError."""
+    if size_bytes == 0:
+        return Examined(damaged="it is empty")
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    try:
+        first = _pread(handle, _FIRST_BYTES, 0)
+
+        def read(offset: int, count: int) -> bytes:
+            if offset + count <= len(first):
+                return first[offset : offset + count]
+            return _pread(handle, count, offset)
+
+        return _examined(first, read, size_bytes, path, describe)
+    finally:
+        os.close(handle)
+
+
+def _pread(handle: int, count: int, offset: int) -> bytes:
+    if hasattr(os, "pread"):
+        return os.pread(handle, count, offset)
+    os.lseek(handle, offset, os.SEEK_SET)
+    return os.read(handle, count)
+
+
+def _examined(
+    first: bytes, read: Callable[[int, int], bytes], size_bytes: int, path: bytes, describe: Describe
+) -> Examined:
+    content = sniff(first)
+    if content.is_refusal:
+        return Examined(format=content.value, damaged=f"it is {_NAMES[content]} instead of a model")
+    named = path.lower().endswith(_HEADED)
+    if content is Content.GGUF or (named and path.lower().endswith(b".gguf")):
+        return _headed("gguf", parse_gguf, read, size_bytes, describe)
+    if content is Content.SAFETENSORS or named:
+        return _headed("safetensors", parse_safetensors, read, size_bytes, describe)
+    if content is Content.ZIP_PICKLE:
+        tail = read(max(0, size_bytes - _TAIL_BYTES), min(size_bytes, _TAIL_BYTES))
+        cut = _END_OF_ZIP not in tail
+        return Examined(format="pickle", damaged="the end of the archive is missing" if cut else None)
+    return Examined(format="pickle" if content is Content.PICKLE else None)
+
+
+_NAMES = {
+    Content.HTML: "a web page",
+    Content.XML: "an XML answer of a server",
+    Content.LFS_POINTER: "a pointer of Git LFS",
+}
+
+
+def _headed(
+    name: str,
+    parse: Callable[[Callable[[int, int], bytes], int], ModelHeader],
+    read: Callable[[int, int], bytes],
+    size_bytes: int,
+    describe: Describe,
+) -> Examined:
+    try:
+        header = parse(read, size_bytes)
+    except HeaderError as err:
+        return Examined(format=name, damaged=err.message)
+    fits = header.fits(size_bytes)
+    damaged = None
+    if fits is False:
+        damaged = f"its header accounts for {header.expected_size_bytes} bytes, and it has {size_bytes}"
+    return Examined(
+        format=name,
+        described=describe(header, size_bytes),
+        verified=Verified.HEADER if fits else None,
+        damaged=damaged,
+    )

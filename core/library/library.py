@@ -1,0 +1,203 @@
+"""The library of one engine: its index, and who may scan when. On the engine's loop; the disk is read in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from ..records.download import Verified
+from ..records.library import DigestOrigin, LibraryFile, LibraryRoot, ScanReport
+from ..records.model import FolderLayout
+from ..records.source import Digest
+from .examine import Describe, examine
+from .index import LibraryIndex
+from .keep import NewFile, forget_files, save_files, set_facts
+from .roots import plan_roots
+from .scan import Scanner
+from .tables import relative_bytes
+from .walk import entry_of
+
+_log = logging.getLogger("comfystow.library")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a job is; `total` 0 is unknown."""
+
+    done: int = 0
+    total: int = 0
+
+
+class Library:
+    """Files at rest. `layout` gives the union of what the attached ComfyUIs look in."""
+
+    def __init__(
+        self,
+        index: LibraryIndex,
+        *,
+        layout: Callable[[], FolderLayout],
+        describe: Describe,
+        changed: Callable[[tuple[str, ...]], None],
+        settle_seconds: float,
+    ) -> None:
+        """`changed(folder_names)` is called on the loop after files came, went or changed in these folders."""
+        self.index = index
+        self.layout = layout
+        self.last_scan: ScanReport | None = None
+        self.scanning: Progress | None = None
+        self._describe = describe
+        self._changed = changed
+        self._settle_seconds = settle_seconds
+        self.scanner = Scanner(index, describe, settle_seconds)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="library")
+        self._closing = threading.Event()
+        self._running: asyncio.Task[ScanReport] | None = None
+        self._next: asyncio.Task[ScanReport] | None = None
+        self._second_look: asyncio.TimerHandle | None = None
+
+    async def close(self) -> None:
+        """End what runs; what it has found so far is kept."""
+        self._closing.set()
+        if self._second_look is not None:
+            self._second_look.cancel()
+        tasks = [task for task in (self._running, self._next) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.to_thread(self._thread.shutdown)
+        self.index.close()
+
+    @property
+    def busy(self) -> bool:
+        """True while a scan runs."""
+        return self._running is not None
+
+    async def in_thread(self, work: Callable[[], T]) -> T:
+        """Do something that reads the disk, after what was begun before."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    # Scanning
+
+    async def scan(self) -> ScanReport:
+        """Look at all roots, as they are from now on; who asks while a scan runs gets the next one's report.
+
+        Raises: StorageError.
+        """
+        if self._running is None:
+            self._running = self._begin(None)
+            return await asyncio.shield(self._running)
+        if self._next is None:
+            self._next = self._begin(self._running)
+        return await asyncio.shield(self._next)
+
+    def scan_soon(self) -> None:
+        """Begin a scan unless one is about to begin."""
+        if self._closing.is_set() or self._next is not None:
+            return
+        task = asyncio.create_task(self._unasked(), name="library-unasked")
+        task.add_done_callback(lambda _task: None)
+
+    async def _unasked(self) -> None:
+        try:
+            await self.scan()
+        except Exception:  # noqa: BLE001 - a worker's top level: nobody waits for this scan
+            _log.exception("the library could not be scanned")
+
+    def _begin(self, before: asyncio.Task[ScanReport] | None) -> asyncio.Task[ScanReport]:
+        async def run() -> ScanReport:
+            if before is not None:
+                await asyncio.wait([before])
+                self._running, self._next = self._next, None
+            try:
+                return await self._scan()
+            finally:
+                self._running = None
+                self.scanning = None
+
+        return asyncio.create_task(run(), name="library-scan")
+
+    async def _scan(self) -> ScanReport:
+        self.scanning = Progress()
+
+        def progress(done: int, total: int) -> None:
+            if self._closing.is_set():
+                raise InterruptedError("the engine ends")
+            self.scanning = Progress(done, total)
+
+        plans = plan_roots(self.layout())
+        report = await self.in_thread(lambda: self.scanner.scan(plans, progress))
+        self.last_scan = report
+        if report.pending and self._second_look is None:
+            wait = self._settle_seconds + 0.05
+            self._second_look = asyncio.get_running_loop().call_later(wait, self._look_again)
+        if report.folders:
+            self._changed(report.folders)
+        return report
+
+    def _look_again(self) -> None:
+        self._second_look = None
+        self.scan_soon()
+
+    # Single files
+
+    async def look_at(self, paths: Iterable[Path]) -> list[LibraryFile]:
+        """Take in files that came, changed or went, without a scan; returns those that are there.
+
+        What was known of a file with the same size and time stays known. Raises: StorageError.
+        """
+        wanted = list(paths)
+        return await self.in_thread(lambda: self._look_at(wanted))
+
+    def _look_at(self, paths: list[Path]) -> list[LibraryFile]:
+        new, gone, kept = [], [], []
+        for path in paths:
+            place = self.index.place_of(path) or self._place_in_new_root(path)
+            if place is None:
+                continue
+            root, relative = place
+            known = self.index.by_path(path)
+            entry = entry_of(os.fsencode(root.path), relative_bytes(relative))
+            if entry is None:
+                gone += [known.id] if known is not None else []
+                continue
+            same = known is not None and (known.size_bytes, known.mtime_ns) == entry[1:3]
+            examined = examine(os.fsencode(path), entry.size_bytes, self._describe)
+            new.append(
+                NewFile(
+                    root_id=root.id,
+                    entry=entry,
+                    examined=examined,
+                    file_id=known.id if known is not None else None,
+                    added_at=time.time(),
+                    same_bytes=same,
+                )
+            )
+            kept.append(path)
+        forget_files(self.index, gone)
+        return self.index.get_all(save_files(self.index, new))
+
+    def _place_in_new_root(self, path: Path) -> tuple[LibraryRoot, str] | None:
+        """Learn roots that no scan has seen yet: a download may be the first to ask."""
+        self.index.set_roots((plan.path, plan.folder_names) for plan in plan_roots(self.layout()))
+        return self.index.place_of(path)
+
+    async def add_download(self, path: Path, *, source: str, digest: Digest | None, verified: Verified | None) -> None:
+        """Take in a finished download with what is known of it; its bytes are not read again."""
+        found = await self.look_at([path])
+        facts: dict[str, object] = {"source": source}
+        if digest is not None and digest.algorithm in {"sha256", "blake3"}:
+            facts |= {digest.algorithm: digest.hex, "digest_origin": DigestOrigin.DOWNLOAD.value}
+        if verified is not None:
+            facts["verified"] = verified.value
+        for file in found:
+            await self.in_thread(lambda file=file: set_facts(self.index, {file.id: facts}))  # type: ignore[misc]

@@ -1,0 +1,186 @@
+"""One pass over the directories of all roots: names, sizes and times, nothing is opened.
+
+First every real directory of every root is walked, then what links to directories add. So a file has one row however
+many links lead to it, and which row does not depend on the order of the roots. A link to where the walk has been, or
+to a folder that holds the link itself, is passed by.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from ..records.library import ScanProblem
+from .tables import joined, shown, signed
+
+PART_SUFFIXES = (b".part", b".part.json")
+
+
+class Entry(NamedTuple):
+    """A model file as the directory shows it; `path` is relative to its root, with `/` between parts."""
+
+    path: bytes
+    size_bytes: int
+    mtime_ns: int
+    device: int
+    inode: int
+    links: int
+    symlink: bool
+
+
+@dataclass(slots=True)
+class Walked:
+    """What one root holds. Below `blocked` (relative folders with a `/` at the end, or files) nothing is known."""
+
+    root: bytes
+    available: bool = True
+    reason: str | None = None
+    empty: bool = False
+    device: int | None = None
+    entries: list[Entry] = field(default_factory=list)
+    parts: list[bytes] = field(default_factory=list)
+    blocked: list[bytes] = field(default_factory=list)
+    devices: set[int] = field(default_factory=set)
+    problems: list[ScanProblem] = field(default_factory=list)
+    linked_folders: list[bytes] = field(default_factory=list)
+    """Real paths of folders that only a link leads to: a watch has to look there too."""
+
+    def tell(self, code: str, relative: bytes, reason: str) -> None:
+        """Report something, by a path that can be printed."""
+        self.problems.append(ScanProblem(code=code, path=shown(joined(self.root, relative)), reason=reason))
+
+
+class Walker:
+    """Walks the roots of one scan. `counted` is told how many files have been seen."""
+
+    def __init__(self, roots: Iterable[tuple[bytes, Iterable[str]]], counted: Callable[[int], None]) -> None:
+        self._suffixes = {root: tuple(os.fsencode(suffix) for suffix in suffixes) for root, suffixes in roots}
+        self._counted = counted
+        self._seen: set[bytes] = set()
+        self._count = 0
+
+    def walk(self) -> dict[bytes, Walked]:
+        """Walk all roots. Raises: InterruptedError: `counted` raised it."""
+        found = {root: Walked(root) for root in self._suffixes}
+        links: list[tuple[Walked, bytes]] = []
+        for walked in found.values():
+            if self._enter(walked):
+                links += [(walked, link) for link in self._tree(walked, b"", walked.root)]
+        for walked, link in links:
+            self._follow(walked, link)
+        return found
+
+    def _enter(self, walked: Walked) -> bool:
+        try:
+            status = Path(os.fsdecode(walked.root)).stat()
+            with os.scandir(walked.root) as listing:
+                walked.empty = next(listing, None) is None
+        except OSError as err:
+            walked.available = False
+            walked.reason = f"the folder cannot be read: {err.strerror or err}"
+            return False
+        walked.device = signed(status.st_dev)
+        walked.devices.add(walked.device)
+        return True
+
+    def _follow(self, walked: Walked, link: bytes) -> None:
+        """Walk what a link to a folder leads to; what lies below it and is a link again is not followed further."""
+        place = Path(os.fsdecode(joined(walked.root, link)))
+        target = Path(os.path.realpath(place))
+        real = os.fsencode(target)
+        if not target.is_dir():
+            walked.blocked.append(link + b"/")
+            walked.tell("dangling", link, "the link leads nowhere")
+            return
+        if Path(os.path.realpath(place.parent)).is_relative_to(target):
+            walked.tell("elsewhere", link, "the link leads to a folder that holds it")
+            return
+        if real in self._seen or real in self._suffixes:
+            walked.tell("elsewhere", link, "the link leads to a folder that is looked at anyway")
+            return
+        walked.linked_folders.append(real)
+        for deeper in self._tree(walked, link + b"/", real):
+            self._follow(walked, deeper)
+
+    def _tree(self, walked: Walked, prefix: bytes, real_top: bytes) -> list[bytes]:
+        """Walk real folders from one on, and return the links to folders among them."""
+        suffixes = self._suffixes[walked.root]
+        links: list[bytes] = []
+        pending = [(prefix, real_top)]
+        while pending:
+            prefix, real = pending.pop()
+            if real in self._seen or (real in self._suffixes and real != walked.root):
+                continue  # a root of its own, or walked by another way
+            self._seen.add(real)
+            before = len(walked.entries)
+            try:
+                with os.scandir(real) as listing:
+                    for item in listing:
+                        self._item(walked, item, prefix, suffixes, pending, links)
+            except InterruptedError:
+                raise
+            except OSError as err:
+                walked.blocked.append(prefix)
+                walked.tell("unreadable", prefix, f"the folder cannot be read: {err.strerror or err}")
+            self._count += len(walked.entries) - before
+            self._counted(self._count)
+        return sorted(links)
+
+    def _item(
+        self,
+        walked: Walked,
+        item: os.DirEntry[bytes],
+        prefix: bytes,
+        suffixes: tuple[bytes, ...],
+        pending: list[tuple[bytes, bytes]],
+        links: list[bytes],
+    ) -> None:
+        name = item.name
+        if name.lower().endswith(suffixes):
+            try:
+                status = item.stat()
+            except OSError as err:
+                walked.blocked.append(prefix + name)
+                dangling = isinstance(err, FileNotFoundError) and item.is_symlink()
+                reason = "the link leads nowhere" if dangling else f"it cannot be looked at: {err.strerror or err}"
+                walked.tell("dangling" if dangling else "unreadable", prefix + name, reason)
+                return
+            if stat.S_ISREG(status.st_mode):
+                if not name.startswith(b"._"):  # macOS' own notes beside a file (AppleDouble)
+                    walked.entries.append(_entry(prefix + name, status, symlink=item.is_symlink()))
+                return
+        if name.startswith(b"."):
+            return
+        if item.is_dir(follow_symlinks=False):
+            pending.append((prefix + name + b"/", item.path))
+        elif item.is_symlink():
+            if item.is_dir() or not Path(os.fsdecode(item.path)).exists():
+                links.append(prefix + name)
+        elif name.endswith(PART_SUFFIXES):
+            walked.parts.append(prefix + name)
+
+
+def _entry(path: bytes, status: os.stat_result, *, symlink: bool) -> Entry:
+    return Entry(
+        path,
+        status.st_size,
+        status.st_mtime_ns,
+        signed(status.st_dev),
+        signed(status.st_ino),
+        status.st_nlink,
+        symlink,
+    )
+
+
+def entry_of(root: bytes, relative: bytes) -> Entry | None:
+    """Look at one file; None when it is none, or not there."""
+    path = Path(os.fsdecode(joined(root, relative)))
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return _entry(relative, status, symlink=path.is_symlink()) if stat.S_ISREG(status.st_mode) else None
