@@ -29,6 +29,7 @@ from .net.client import HttpClient
 from .net.credentials import Credentials
 from .net.proxies import Proxies
 from .provision.describe import describe
+from .provision.jobs import Jobs
 from .provision.places import FolderPlaces
 from .provision.plan import Planner
 from .provision.requests import RequestCheck
@@ -54,6 +55,7 @@ class Runtime:
     networks: Networks
     downloads: DownloadManager
     planner: Planner
+    jobs: Jobs
     watch: Watch
     library: Library
     _catalogue: asyncio.Task[Catalogue] | None = None
@@ -141,6 +143,7 @@ async def open_runtime(state_dir: Path, settings: Settings) -> Runtime:
             store=store,
             active=lambda: [row for row in downloads.list() if row.state.active],
         ),
+        jobs=Jobs(downloads.submit, downloads.get),
         watch=watch,
         library=library,
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..records.download import DownloadRequest
+from ..workflow.conditions import Facts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,10 +32,39 @@ class SettingsRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkflowRequest:
-    """One of both: what ComfyUI's page saves, or what it queues."""
+    """One of both: what ComfyUI's page saves, or what it queues. `search` asks the hubs for what no list knows."""
 
     workflow: Any = None
     prompt: Any = None
+    search: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CandidatesRequest:
+    """One model that a workflow names, with what its author embedded."""
+
+    name: str
+    folder_name: str | None = None
+    url: str | None = None
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnsureRequest:
+    """One of workflow (or prompt, or both), manifest and lock, the latter two as texts.
+
+    `documents` are what a manifest's `workflow:` entries name, by the path written there. `apply` false only tells.
+    """
+
+    workflow: Any = None
+    prompt: Any = None
+    manifest: str | None = None
+    lock: str | None = None
+    documents: dict[str, Any] = field(default_factory=dict)
+    groups: tuple[str, ...] = ()
+    facts: Facts = field(default_factory=Facts)
+    search: bool = True
+    apply: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

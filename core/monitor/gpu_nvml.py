@@ -138,6 +138,7 @@ def _sample(nvml: Any, handle: Any, index: int, uuid: str) -> GpuSample:
         name=_text(ask("nvmlDeviceGetName")) or "NVIDIA GPU",
         vendor="nvidia",
         pci_bus_id=_text(pci.busId) if pci is not None else None,
+        compute_capability=_map(ask("nvmlDeviceGetCudaComputeCapability"), lambda pair: f"{pair[0]}.{pair[1]}"),
         utilization_ratio=_map(utilization, lambda rates: rates.gpu / 100),
         memory_used_bytes=used,
         memory_reserved_bytes=reserved,

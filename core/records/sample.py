@@ -28,6 +28,7 @@ class GpuSample:
     vendor: str
     pci_bus_id: str | None = None
     parent_uuid: str | None = None
+    compute_capability: str | None = None
     visible: bool | None = None
     utilization_ratio: float | None = None
     memory_used_bytes: int | None = None

@@ -14,6 +14,11 @@ class Confidence(StrEnum):
     LIKELY = "likely"
     GUESS = "guess"
 
+    @property
+    def sure(self) -> bool:
+        """True for what is taken without asking a person."""
+        return self in {Confidence.EXACT, Confidence.HIGH}
+
 
 class Presence(StrEnum):
     """Whether a required model is on disk; `near` is there under another name or subfolder."""
@@ -60,7 +65,7 @@ class RequiredModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A place where a missing model may come from."""
+    """A place where a missing model may come from; what is None was not told."""
 
     source: str
     confidence: Confidence
@@ -70,6 +75,9 @@ class Candidate:
     name: str | None = None
     size_bytes: int | None = None
     sha256: str | None = None
+    base_model: str | None = None
+    licence: str | None = None
+    gated: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,7 @@ from ..records.source import (
 from ..records.workflow import Candidate
 from .civitai import Civitai
 from .direct import resolve_url
+from .find_file import FileFinder
 from .huggingface import HuggingFace
 from .reference import parse_reference
 from .search import Search
@@ -44,6 +45,7 @@ class Sources:
         self.huggingface = HuggingFace(client, settings)
         self.civitai = Civitai(client, settings)
         self.search = Search(client, settings, self.civitai)
+        self.files = FileFinder(self.search, self.huggingface, self.civitai)
 
     def parse(self, text: str) -> Source:
         """Read a reference, with the configured endpoints as further names of their sites."""

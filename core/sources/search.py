@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -18,7 +18,9 @@ from ..errors import InvalidReferenceError, StowError, UsageError
 from ..net.client import HttpClient
 from ..net.credentials import CIVITAI, HUGGINGFACE, Credentials
 from ..records.download import ErrorInfo
+from ..records.source import CivitaiSource
 from .civitai import Civitai
+from .civitai_files import read_version
 from .folders import civitai_types_of, folder_of_civitai
 from .reference import parse_reference
 
@@ -30,6 +32,20 @@ _CACHE_ENTRIES = 200
 _PAUSE_SECONDS = 0.3
 _MAX_LIMIT = 100
 _MAX_QUERY_LENGTH = 200
+_MOST_FILES = 40
+_MOST_VERSIONS = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HitFile:
+    """One file of a find, where the answer lists them; `about_size_bytes` is rounded by the site."""
+
+    name: str
+    source: str
+    folder_name: str | None = None
+    base_model: str | None = None
+    about_size_bytes: int | None = None
+    sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +61,9 @@ class SearchHit:
     downloads: int | None = None
     likes: int | None = None
     gated: bool | None = None
+    licence: str | None = None
     preview_url: str | None = None
+    files: tuple[HitFile, ...] = ()
     score: float = 0.0
 
 
@@ -162,6 +180,7 @@ class Search:
             downloads=_count(row.get("downloads")),
             likes=_count(row.get("likes")),
             gated=bool(gated) if gated is not None else None,
+            licence=_licence_tag(row.get("tags")),
         )
 
     async def _ask_civitai(
@@ -194,7 +213,33 @@ class Search:
             downloads=_count(stats.get("downloadCount")),
             likes=_count(stats.get("thumbsUpCount")),
             preview_url=preview if isinstance(preview, str) else None,
+            files=tuple(_civitai_files(row, versions))[:_MOST_FILES],
         )
+
+
+def _civitai_files(row: dict[str, Any], versions: list[Any]) -> Iterator[HitFile]:
+    """Yield the files of a model's versions, newest first; a version that cannot be read has none."""
+    for data in versions[:_MOST_VERSIONS]:
+        try:
+            version = read_version(data, row)
+        except StowError:
+            continue
+        for file in version.files:
+            if version.model_id is not None and file.name:
+                yield HitFile(
+                    name=file.name[:_MAX_QUERY_LENGTH],
+                    source=str(CivitaiSource(model_id=version.model_id, version_id=version.id, file_id=file.id)),
+                    folder_name=folder_of_civitai(file.type, version.model_type),
+                    base_model=version.base_model[:60] if version.base_model is not None else None,
+                    about_size_bytes=file.about_size_bytes,
+                    sha256=file.sha256.hex if file.sha256 is not None else None,
+                )
+
+
+def _licence_tag(tags: object) -> str | None:
+    """Return the licence that a repository's card states; the list has it as the tag `license:NAME`."""
+    texts = [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
+    return next((text.partition(":")[2][:60] or None for text in texts if text.startswith("license:")), None)
 
 
 def _score(query: str, hit: SearchHit) -> float:

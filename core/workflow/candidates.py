@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import chain
 from pathlib import PurePosixPath
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -15,6 +17,8 @@ from ..sources.reference import parse_reference
 from .names import KNOWN_SUFFIXES, basename, normalised
 from .prompts import NoteLink
 
+#: What another list may add to a candidate of the same address.
+_FACTS = ("url", "folder_name", "size_bytes", "sha256", "base_model", "licence", "gated")
 _ORDER = {Confidence.EXACT: 0, Confidence.HIGH: 1, Confidence.LIKELY: 2, Confidence.GUESS: 3}
 
 
@@ -29,15 +33,19 @@ class Lookup(Protocol):
 
 
 def find_candidates(
-    model: RequiredModel, lookup: Lookup | None = None, links: Iterable[NoteLink] = ()
+    model: RequiredModel,
+    lookup: Lookup | None = None,
+    links: Iterable[NoteLink] = (),
+    found_elsewhere: Iterable[Candidate] = (),
 ) -> tuple[Candidate, ...]:
     """Return where a model can come from: what the author embedded, catalogues by digest and name, links in notes.
 
-    One address is listed once, with the best word that anybody had for it. A file is saved under the name that the
-    workflow uses, whatever its address calls it.
+    `found_elsewhere` is what somebody with a network found on the hubs. One address is listed once, with the best word
+    that anybody had for it. A file is saved under the name that the workflow uses, whatever its address calls it.
     """
     found: dict[str, Candidate] = {}
-    for candidate in _all(model, lookup, links):
+    elsewhere = (_named(model, candidate) for candidate in found_elsewhere if not _contradicts(model, candidate))
+    for candidate in chain(_all(model, lookup, links), elsewhere):
         key = _canonical(candidate.source)[0]
         known = found.get(key)
         if known is None or _ORDER[candidate.confidence] < _ORDER[known.confidence]:
@@ -84,17 +92,11 @@ def _embedded(model: RequiredModel, url: str) -> Candidate:
 
 def _named(model: RequiredModel, candidate: Candidate) -> Candidate:
     """Return the candidate as it would be saved: the workflow's name, and its folder unless nobody knows it."""
-    return Candidate(
-        source=candidate.source,
-        confidence=candidate.confidence,
-        reason=candidate.reason,
-        url=candidate.url,
+    has_suffix = PurePosixPath(model.name).suffix.lower() in KNOWN_SUFFIXES
+    return replace(
+        candidate,
         folder_name=model.folder_name or candidate.folder_name,
-        name=normalised(model.name)
-        if PurePosixPath(model.name).suffix.lower() in KNOWN_SUFFIXES
-        else candidate.name or _file_name(model),
-        size_bytes=candidate.size_bytes,
-        sha256=candidate.sha256,
+        name=normalised(model.name) if has_suffix else candidate.name or _file_name(model),
     )
 
 
@@ -102,16 +104,8 @@ def _completed(best: Candidate, other: Candidate | None) -> Candidate:
     """Fill what the better word leaves open from the other; a digest is never mixed in from a different file."""
     if other is None:
         return best
-    return Candidate(
-        source=best.source,
-        confidence=best.confidence,
-        reason=best.reason,
-        url=best.url or other.url,
-        folder_name=best.folder_name or other.folder_name,
-        name=best.name,
-        size_bytes=best.size_bytes if best.size_bytes is not None else other.size_bytes,
-        sha256=best.sha256 or other.sha256,
-    )
+    left_open = {name: getattr(other, name) for name in _FACTS if getattr(best, name) is None}
+    return replace(best, **left_open)
 
 
 def _contradicts(model: RequiredModel, candidate: Candidate) -> bool:

@@ -15,7 +15,7 @@ from .yaml_text import Part, read_yaml
 
 VERSION = 1
 _TOP = frozenset({"version", "models", "groups"})
-_ENTRY = frozenset({"source", "workflow", "folder", "subfolder", "name", "sha256", "when"})
+_ENTRY = frozenset({"source", "workflow", "folder", "subfolder", "name", "sha256", "when", "before"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +31,8 @@ class ManifestEntry:
     sha256: str | None = None
     when: Condition | None = None
     group: str | None = None
+    before: bool = False
+    """True for what must be there before ComfyUI starts: a pod waits for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,10 +137,15 @@ def _entry(part: Part, group: str | None) -> ManifestEntry:
     fields = part.fields("an entry", _ENTRY)
     if ("source" in fields) == ("workflow" in fields):
         part.fail("an entry has either `source` or `workflow`")
-    entry = ManifestEntry(line=part.line, group=group, when=_condition(fields["when"]) if "when" in fields else None)
+    entry = ManifestEntry(
+        line=part.line,
+        group=group,
+        when=_condition(fields["when"]) if "when" in fields else None,
+        before=_switch(fields["before"]) if "before" in fields else False,
+    )
     if "workflow" in fields:
-        if extra := sorted(set(fields) - {"workflow", "when"}):
-            fields[extra[0]].fail(f"a workflow's entry has no `{extra[0]}`", hint="known: when, workflow")
+        if extra := sorted(set(fields) - {"workflow", "when", "before"}):
+            fields[extra[0]].fail(f"a workflow's entry has no `{extra[0]}`", hint="known: before, when, workflow")
         return replace(entry, workflow=fields["workflow"].text("`workflow`"))
     return replace(
         entry,
@@ -148,6 +155,13 @@ def _entry(part: Part, group: str | None) -> ManifestEntry:
         name=check_relative(fields["name"], "`name`") if "name" in fields else None,
         sha256=check_sha256(fields["sha256"]) if "sha256" in fields else None,
     )
+
+
+def _switch(part: Part) -> bool:
+    text = part.text("`before`").lower()
+    if text not in {"true", "false"}:
+        part.fail("`before` is true or false")
+    return text == "true"
 
 
 def _condition(part: Part) -> Condition:

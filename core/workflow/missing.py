@@ -77,7 +77,7 @@ def model_json(status: ModelStatus) -> dict[str, object]:
         "nodes": [use.node_id for use in model.uses],
         "state": status.presence.value,
         "path": status.path,
-        "candidates": [_candidate_json(candidate) for candidate in status.candidates],
+        "candidates": [candidate_json(candidate) for candidate in status.candidates],
         "active": model.active,
         "uses": to_json(model.uses),
         "near_name": status.near_name,
@@ -86,7 +86,8 @@ def model_json(status: ModelStatus) -> dict[str, object]:
     }
 
 
-def _candidate_json(candidate: object) -> dict[str, object]:
+def candidate_json(candidate: object) -> dict[str, object]:
+    """Return one candidate of the `missing` shape."""
     data: dict[str, object] = to_json(candidate)
     data["folder"] = data.pop("folder_name")
     return data

@@ -211,3 +211,8 @@ def test_redact_keeps_what_tells_the_place_only() -> None:
     assert redact("https://u:p@Host.example:8443/a/b?token=x#y") == "https://host.example:8443/a/b"
     assert redact("https://[::1]:1/a?b") == "https://[::1]:1/a"
     assert redact("https://[bad/") == MASK
+
+
+def test_a_version_of_civitai_is_no_password() -> None:
+    assert scrub("civitai://1006@2050?file=3050") == "civitai://1006@2050?file=3050"
+    assert scrub("civitai://me:secret@2050") == f"civitai://{MASK}@2050"

@@ -6,6 +6,7 @@ from .call import Handler
 from .credentials import CREDENTIALS
 from .downloads import DOWNLOADS
 from .engine import ENGINE
+from .ensure import ENSURE
 from .host import HOST
 from .inspect import INSPECT
 from .library import LIBRARY
@@ -17,6 +18,7 @@ from .workflow import WORKFLOW
 HANDLERS: dict[str, Handler] = {
     **DOWNLOADS,
     **WORKFLOW,
+    **ENSURE,
     **CREDENTIALS,
     **ENGINE,
     **HOST,

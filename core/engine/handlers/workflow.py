@@ -2,41 +2,40 @@
 
 from __future__ import annotations
 
-import asyncio
-from functools import partial
-
-from ...errors import UsageError
-from ..bodies import WorkflowRequest
+from ...net.secrets import scrub
+from ...records.json import to_json
+from ...records.workflow import RequiredModel
+from ..bodies import CandidatesRequest, WorkflowRequest
 from .call import Call, Handler
+from .needs import finder_of, need_document, shown
 
 
 async def missing(call: Call) -> object:
     """Say what a workflow or prompt needs, what is there, and where the rest can come from."""
-    # Late: an engine that only downloads starts 40 ms sooner without the workflow readers.
-    from ...workflow.missing import report
-    from ...workflow.status import LayoutInventory
-
     request: WorkflowRequest = call.body
-    if request.workflow is None and request.prompt is None:
-        raise UsageError("the body has neither `workflow` nor `prompt`")
-    # A prompt that travels with its workflow gains what the workflow's author embedded.
-    document = {"prompt": request.prompt, "workflow": request.workflow} if request.prompt else request.workflow
-    session = call.session
-    layout = session.layout if session is not None and session.layout.folders else call.runtime.sessions.layout()
-    find = partial(
-        report,
-        document,
-        inventory=LayoutInventory(layout),
-        # A command has learnt no nodes; what a running ComfyUI has learnt, or the last one had, serves it too.
-        node_inputs=(session.node_inputs if session is not None else {}) or call.runtime.sessions.node_inputs(),
-        lookup=await call.runtime.catalogue(),
-    )
-    # In a thread: it lists folders, and a large workflow takes a second.
-    found = await asyncio.to_thread(find)
-    if not call.local:
-        for model in found["models"]:  # type: ignore[attr-defined]
-            model["path"] = None  # host paths are for callers on this machine
-    return found
+    document = need_document(request.workflow, request.prompt)
+    needs = await finder_of(call).needs(document, call.session, search=request.search)
+    return {
+        "workflow": None,
+        "models": shown(call, needs.statuses),
+        "error": None,
+        "skipped": to_json(needs.requirements.skipped),
+        "errors": _scrubbed(to_json(needs.errors)),
+    }
 
 
-WORKFLOW: dict[str, Handler] = {"workflow.missing": missing}
+async def candidates(call: Call) -> object:
+    """Say where one model can come from, the hubs included; who goes away ends the search."""
+    from ...workflow.missing import candidate_json
+
+    request: CandidatesRequest = call.body
+    model = RequiredModel(name=request.name, folder_name=request.folder_name, url=request.url, sha256=request.sha256)
+    found, errors = await finder_of(call).candidates(model, call.session)
+    return {"candidates": [candidate_json(row) for row in found], "errors": _scrubbed(to_json(errors))}
+
+
+def _scrubbed(errors: dict[str, dict[str, object]]) -> dict[str, dict[str, object]]:
+    return {name: {**error, "message": scrub(str(error["message"]))} for name, error in errors.items()}
+
+
+WORKFLOW: dict[str, Handler] = {"workflow.missing": missing, "workflow.candidates": candidates}

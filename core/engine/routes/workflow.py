@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..bodies import WorkflowRequest
+from ..bodies import CandidatesRequest, EnsureRequest, WorkflowRequest
 from .route import MIB, Route
 
 WORKFLOW_ROUTES: tuple[Route, ...] = (
@@ -11,8 +11,36 @@ WORKFLOW_ROUTES: tuple[Route, ...] = (
         path="/workflow/missing",
         name="workflow.missing",
         summary="Say what models a workflow or prompt needs, which are there, and where the rest can come from",
-        returns="one element of `comfystow missing --json`, and `skipped` parts",
+        returns="one element of `comfystow missing --json`, `skipped` parts, and `errors` of hubs that were asked",
         request=WorkflowRequest,
         max_body_bytes=64 * MIB,
+        abandoned=True,
+    ),
+    Route(
+        method="POST",
+        path="/workflow/candidates",
+        name="workflow.candidates",
+        summary="Look one model up by name and digest, on the hubs too",
+        returns="`{candidates, errors: {provider: error}}`",
+        request=CandidatesRequest,
+        abandoned=True,
+    ),
+    Route(
+        method="POST",
+        path="/workflow/ensure",
+        name="workflow.ensure",
+        summary="Fetch what a workflow, prompt, manifest or lock lacks; only what is sure is taken",
+        returns="a Job",
+        request=EnsureRequest,
+        status=202,
+        max_body_bytes=64 * MIB,
+    ),
+    Route(
+        method="GET",
+        path="/workflow/ensure/{id}",
+        name="workflow.ensured",
+        summary="Show how a job stands; `wait` lets it go on for up to 60 seconds first",
+        returns="a Job",
+        query=("wait",),
     ),
 )

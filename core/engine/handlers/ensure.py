@@ -1,0 +1,83 @@
+"""Fetch what a workflow, manifest or lock lacks, as a job."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...downloads.view import download_json
+from ...errors import UsageError
+from ...net.secrets import scrub
+from ...provision.jobs import Job, JobState
+from ...records.json import to_json
+from ..bodies import EnsureRequest
+from .call import Call, Handler
+from .needs import document_of, facts_of, finder_of, shown
+
+_MAX_WAIT_SECONDS = 60.0
+
+
+async def ensure(call: Call) -> object:
+    """Take what is sure into the queue; with `apply` false only say what would be taken."""
+    from ...provision.wishes import Wish, read_wish  # late: see `needs`
+
+    request: EnsureRequest = call.body
+    wish = Wish(
+        document=document_of(request.workflow, request.prompt),
+        manifest=request.manifest,
+        lock=request.lock,
+        documents=request.documents,
+        groups=request.groups,
+        facts=await facts_of(call, request.facts) if request.manifest is not None else request.facts,
+        search=request.search,
+    )
+    wanted = await read_wish(wish, finder_of(call), call.session)
+    choices = wanted.choices
+    told = {
+        "present": choices.present,
+        "near": shown(call, choices.near),
+        "choices": shown(call, choices.open),
+        "skipped": to_json(wanted.skipped),
+        "errors": to_json(wanted.errors),
+        "requests": [_request_json(row) for row in to_json(choices.requests)],
+    }
+    lacking = len(choices.near) + len(choices.open)
+    if not request.apply:
+        return _view(None, JobState.PLANNED, told)
+    jobs = call.runtime.jobs
+    job = await jobs.start(choices.requests, call.session, lacking=lacking, told=told)
+    return _job_view(call, job)
+
+
+async def ensured(call: Call) -> object:
+    """Say how a job stands; `wait` seconds long it may first go on."""
+    job = call.runtime.jobs.need(call.parameters["id"])
+    try:
+        seconds = float(call.query.get("wait", "0"))
+    except ValueError:
+        raise UsageError("`wait` is no number of seconds") from None
+    if not 0 <= seconds <= _MAX_WAIT_SECONDS:
+        raise UsageError(f"`wait` is from 0 to {_MAX_WAIT_SECONDS:g} seconds")
+    await call.runtime.jobs.wait(job, seconds)
+    return _job_view(call, job)
+
+
+def _job_view(call: Call, job: Job) -> dict[str, Any]:
+    jobs = call.runtime.jobs
+    view = _view(job.id, jobs.state(job), job.told)
+    view["created_at"] = job.created_at
+    view["downloads"] = [download_json(row, with_paths=call.local) for row in jobs.downloads(job)]
+    view["refused"] = [
+        {"request": _request_json(to_json(row.request)), "error": to_json(row.error)} for row in job.refused
+    ]
+    return view
+
+
+def _view(job_id: str | None, state: JobState, told: Any) -> dict[str, Any]:
+    return {"id": job_id, "state": state.value, "created_at": None, **told, "downloads": [], "refused": []}
+
+
+def _request_json(request: dict[str, Any]) -> dict[str, Any]:
+    return {**request, "source": scrub(request["source"])}
+
+
+ENSURE: dict[str, Handler] = {"workflow.ensure": ensure, "workflow.ensured": ensured}
