@@ -29,6 +29,7 @@ from .net.client import HttpClient
 from .net.credentials import Credentials
 from .net.proxies import Proxies
 from .provision.describe import describe
+from .provision.digests import FileDigests
 from .provision.jobs import Jobs
 from .provision.places import FolderPlaces
 from .provision.plan import Planner
@@ -56,6 +57,8 @@ class Runtime:
     downloads: DownloadManager
     planner: Planner
     jobs: Jobs
+    places: FolderPlaces
+    digests: FileDigests
     watch: Watch
     library: Library
     _catalogue: asyncio.Task[Catalogue] | None = None
@@ -144,6 +147,8 @@ async def open_runtime(state_dir: Path, settings: Settings) -> Runtime:
             active=lambda: [row for row in downloads.list() if row.state.active],
         ),
         jobs=Jobs(downloads.submit, downloads.get),
+        places=places,
+        digests=FileDigests(),
         watch=watch,
         library=library,
     )

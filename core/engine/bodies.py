@@ -68,6 +68,43 @@ class EnsureRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LockRequest:
+    """What is to be pinned: as `EnsureRequest`."""
+
+    workflow: Any = None
+    prompt: Any = None
+    manifest: str | None = None
+    lock: str | None = None
+    documents: dict[str, Any] = field(default_factory=dict)
+    groups: tuple[str, ...] = ()
+    facts: Facts = field(default_factory=Facts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckRequest:
+    """The text of a lock; `sizes_only` does not read the files."""
+
+    lock: str
+    sizes_only: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncRequest:
+    """The text of a lock."""
+
+    lock: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManifestRequest:
+    """What a manifest is written of: a workflow, a prompt, or (`library`) the files whose sources are known."""
+
+    workflow: Any = None
+    prompt: Any = None
+    library: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InspectRequest:
     """References to look into."""
 

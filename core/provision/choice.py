@@ -20,8 +20,11 @@ class Choices:
     present: int = 0
 
 
-def choose(statuses: Iterable[ModelStatus]) -> Choices:
-    """Take the best sure candidate of each model that a node runs, once; what is here under another name never."""
+def choose(statuses: Iterable[ModelStatus], *, with_present: bool = False) -> Choices:
+    """Take the best sure candidate of each model that a node runs, once; what is here under another name never.
+
+    `with_present` treats what is here as if it were not: a lock is for other machines.
+    """
     requests: dict[tuple[str | None, str], DownloadRequest] = {}
     near: list[ModelStatus] = []
     left: list[ModelStatus] = []
@@ -29,9 +32,9 @@ def choose(statuses: Iterable[ModelStatus]) -> Choices:
     for status in statuses:
         if not status.required.active:
             continue
-        if status.presence is Presence.PRESENT:
+        if status.presence is Presence.PRESENT and not with_present:
             present += 1
-        elif status.near_confidence is not None and status.near_confidence.sure:
+        elif not with_present and status.near_confidence is not None and status.near_confidence.sure:
             near.append(status)
         elif (best := sure_candidate(status)) is not None:
             requests.setdefault((status.required.folder_name, status.required.name), request_for(status, best))

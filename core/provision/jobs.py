@@ -15,6 +15,7 @@ from typing import Any
 
 from ..errors import NotFoundHereError, StowError
 from ..records.download import Download, DownloadRequest, DownloadState, ErrorInfo
+from ..records.session import Session
 
 _MOST_JOBS = 200
 _LOOK_SECONDS = 0.1
@@ -82,21 +83,27 @@ class Jobs:
         self._jobs: dict[str, Job] = {}
 
     async def start(
-        self, requests: Sequence[DownloadRequest], session: Any, *, lacking: int, told: Mapping[str, Any]
+        self,
+        requests: Sequence[DownloadRequest],
+        session: Session | None,
+        *,
+        lacking: int,
+        told: Mapping[str, Any],
+        refused: Sequence[Refusal] = (),
     ) -> Job:
         """Put all into the queue; one that is refused has its error, and the others go on."""
         ids: dict[str, None] = {}
-        refused: list[Refusal] = []
+        without = list(refused)
         for request in requests:
             try:
                 ids[(await self._submit(request, session)).id] = None
             except StowError as err:
-                refused.append(Refusal(request=request, error=ErrorInfo.of(err)))
+                without.append(Refusal(request=request, error=ErrorInfo.of(err)))
         job = Job(
             id=uuid.uuid4().hex[:12],
             created_at=time.time(),
             download_ids=tuple(ids),
-            refused=tuple(refused),
+            refused=tuple(without),
             lacking=lacking,
             told=told,
         )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from ..errors import ManifestError, UsageError
-from ..records.download import DownloadRequest, ErrorInfo
+from ..records.download import Download, DownloadRequest, ErrorInfo
 from ..records.session import Session
 from ..records.workflow import ModelStatus
 from ..workflow.conditions import Facts
@@ -15,6 +15,7 @@ from ..workflow.document import SkippedPart
 from ..workflow.lock import LockEntry, parse_lock
 from ..workflow.manifest import ManifestEntry, parse_manifest, select
 from .choice import Choices, choose
+from .known_sources import with_history
 from .needs import Finder, Needs
 
 #: Documents of one manifest; each is read and matched.
@@ -44,20 +45,26 @@ class Wanted:
     errors: Mapping[str, ErrorInfo] = field(default_factory=dict)
 
 
-async def read_wish(wish: Wish, finder: Finder, session: Session | None) -> Wanted:
-    """Read a wish. Raises: WorkflowError, ManifestError; UsageError: nothing is wished, or two things at once."""
+async def read_wish(
+    wish: Wish, finder: Finder, session: Session | None, *, history: Iterable[Download] | None = None
+) -> Wanted:
+    """Read a wish; `history` (of downloads) also asks for the sources of what is here: a lock is for other machines.
+
+    Raises: WorkflowError, ManifestError; UsageError: nothing is wished, or two things at once.
+    """
     forms = [form for form in (wish.document, wish.manifest, wish.lock) if form is not None]
     if len(forms) != 1:
         raise UsageError("give one of `workflow`, `prompt`, `manifest`, `lock`")
     if wish.lock is not None:
         return Wanted(choices=Choices(requests=tuple(request_of_lock(entry) for entry in parse_lock(wish.lock))))
     if wish.manifest is None:
-        return _gathered([await finder.needs(wish.document, session, search=wish.search)], ())
+        return _gathered([await finder.needs(wish.document, session, search=wish.search)], (), history)
     entries = select(parse_manifest(wish.manifest), wish.facts, wish.groups)
     needs = [
         await finder.needs(document, session, search=wish.search) for document in _documents(entries, wish.documents)
     ]
-    return _gathered(needs, [request_of_entry(entry) for entry in entries if entry.source is not None])
+    more = [request_of_entry(entry) for entry in entries if entry.source is not None]
+    return _gathered(needs, more, history)
 
 
 def request_of_entry(entry: ManifestEntry) -> DownloadRequest:
@@ -104,9 +111,11 @@ def _documents(entries: Sequence[ManifestEntry], documents: Mapping[str, object]
     return found
 
 
-def _gathered(needs: Sequence[Needs], more: Sequence[DownloadRequest]) -> Wanted:
+def _gathered(needs: Sequence[Needs], more: Sequence[DownloadRequest], history: Iterable[Download] | None) -> Wanted:
     statuses = tuple(status for need in needs for status in need.statuses)
-    choices = choose(statuses)
+    if history is not None:
+        statuses = tuple(with_history(statuses, history))
+    choices = choose(statuses, with_present=history is not None)
     requests = dict.fromkeys((*more, *choices.requests))
     return Wanted(
         choices=Choices(requests=tuple(requests), near=choices.near, open=choices.open, present=choices.present),

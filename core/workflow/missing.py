@@ -17,15 +17,13 @@ from .status import Inventory, model_statuses
 def statuses(
     needed: Requirements, inventory: Inventory, lookup: Lookup | None = None, *, inactive: bool = False
 ) -> list[ModelStatus]:
-    """Return each required model with where it is or where it can come from.
+    """Return each required model with where it is and where it can come from.
 
     `inactive` adds the models that only muted or bypassed nodes name.
     """
     models = needed.models + (needed.inactive if inactive else ())
     return [
-        status
-        if status.presence is Presence.PRESENT
-        else replace(status, candidates=find_candidates(status.required, lookup, needed.links))
+        replace(status, candidates=find_candidates(status.required, lookup, needed.links))
         for status in model_statuses(models, inventory)
     ]
 
@@ -69,15 +67,16 @@ def missing(
 
 
 def model_json(status: ModelStatus) -> dict[str, object]:
-    """Return one model of the `missing` shape."""
+    """Return one model of the `missing` shape; of what is here nobody asks where it could come from."""
     model = status.required
+    candidates = () if status.presence is Presence.PRESENT else status.candidates
     return {
         "name": model.name,
         "folder": model.folder_name,
         "nodes": [use.node_id for use in model.uses],
         "state": status.presence.value,
         "path": status.path,
-        "candidates": [candidate_json(candidate) for candidate in status.candidates],
+        "candidates": [candidate_json(candidate) for candidate in candidates],
         "active": model.active,
         "uses": to_json(model.uses),
         "near_name": status.near_name,

@@ -71,6 +71,14 @@ def tree(tmp_path_factory: pytest.TempPathFactory, hub: Hub) -> Iterator[Tree]:
     end_engines(made.state_dir)
 
 
+@pytest.fixture
+def other_tree(tmp_path_factory: pytest.TempPathFactory, hub: Hub) -> Iterator[Tree]:
+    """Give a second machine: a tree with an engine of its own."""
+    made = _make_tree(tmp_path_factory, hub)
+    yield made
+    end_engines(made.state_dir)
+
+
 @pytest.fixture(scope="module")
 def shared_tree(tmp_path_factory: pytest.TempPathFactory, running_hub: Hub) -> Iterator[Tree]:
     """Give a tree that the tests of one file share."""

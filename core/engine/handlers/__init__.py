@@ -10,6 +10,7 @@ from .ensure import ENSURE
 from .host import HOST
 from .inspect import INSPECT
 from .library import LIBRARY
+from .manifest import MANIFEST
 from .search import SEARCH
 from .settings import SETTINGS
 from .system import SYSTEM
@@ -19,6 +20,7 @@ HANDLERS: dict[str, Handler] = {
     **DOWNLOADS,
     **WORKFLOW,
     **ENSURE,
+    **MANIFEST,
     **CREDENTIALS,
     **ENGINE,
     **HOST,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ...downloads.view import download_json
-from ...errors import UsageError
+from ...errors import StowError, UsageError
 from ...net.secrets import scrub
-from ...provision.jobs import Job, JobState
+from ...provision.jobs import Job, JobState, Refusal
+from ...records.download import DownloadRequest, ErrorInfo
 from ...records.json import to_json
 from ..bodies import EnsureRequest
 from .call import Call, Handler
@@ -43,8 +45,21 @@ async def ensure(call: Call) -> object:
     lacking = len(choices.near) + len(choices.open)
     if not request.apply:
         return _view(None, JobState.PLANNED, told)
-    jobs = call.runtime.jobs
-    job = await jobs.start(choices.requests, call.session, lacking=lacking, told=told)
+    return _job_view(call, await call.runtime.jobs.start(choices.requests, call.session, lacking=lacking, told=told))
+
+
+async def start_job(
+    call: Call,
+    requests: Sequence[DownloadRequest],
+    *,
+    present: int,
+    blocked: Sequence[tuple[DownloadRequest, StowError]],
+) -> object:
+    """Begin a job of which nothing is left to choose; `blocked` is refused before it begins."""
+    told: dict[str, Any] = {"present": present, "near": [], "choices": [], "skipped": [], "errors": {}}
+    told["requests"] = [_request_json(row) for row in to_json(requests)]
+    refused = [Refusal(request=request, error=ErrorInfo.of(error)) for request, error in blocked]
+    job = await call.runtime.jobs.start(requests, call.session, lacking=0, told=told, refused=refused)
     return _job_view(call, job)
 
 

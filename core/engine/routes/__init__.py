@@ -11,6 +11,7 @@ from __future__ import annotations
 from .downloads import DOWNLOADS_ROUTES
 from .engine import ENGINE_ROUTES
 from .library import LIBRARY_ROUTES
+from .manifest import MANIFEST_ROUTES
 from .route import Route, Where
 from .settings import SETTINGS_ROUTES
 from .sources import SOURCES_ROUTES
@@ -22,6 +23,7 @@ ROUTES: tuple[Route, ...] = (
     *SOURCES_ROUTES,
     *WORKFLOW_ROUTES,
     *LIBRARY_ROUTES,
+    *MANIFEST_ROUTES,
     *SETTINGS_ROUTES,
     *SYSTEM_ROUTES,
     *ENGINE_ROUTES,
