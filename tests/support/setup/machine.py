@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from .cache import Cache
-from .say import SetupError, run, step
+from .say import SetupError, run, say, step
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -20,6 +21,8 @@ _PROGRAMS = {
     "gcc": ["gcc", "libc6-dev"],
     "curl": ["curl"],
 }
+#: What builds and runs the image for the pod; where it cannot be had, the tests of the image say so.
+_ENGINE = {"dockerd": ["docker.io"], "mmdebstrap": ["mmdebstrap"]}
 _BROWSER_PACKAGES = ["chromium", "fonts-dejavu-core"]
 #: Debian starts what it installs; here nothing may run but what a test starts (invoke-rc.d(8)).
 _QUIETLY = {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
@@ -45,8 +48,24 @@ def ensure_programs(cache: Cache) -> None:
         raise SetupError(f"please install {', '.join(packages)}: the tests need them, and only root may install them")
     with step(f"installing {', '.join(packages)}"):
         log = cache.log("apt")
-        run(["apt-get", "update", "--quiet"], log=log, env=_QUIETLY)
-        run(["apt-get", "install", "--yes", "--no-install-recommends", *packages], log=log, env=_QUIETLY)
+        _apt_install(packages, log)
+
+
+def ensure_engine(cache: Cache) -> None:
+    """Install what builds images, where that is possible at all; it is started by the tests that need it."""
+    packages = [package for name, needed in _ENGINE.items() if shutil.which(name) is None for package in needed]
+    if not packages or shutil.which("apt-get") is None or getattr(os, "geteuid", lambda: 1)() != 0:
+        return
+    with step(f"installing {', '.join(packages)}"):
+        try:
+            _apt_install(packages, cache.log("apt"))
+        except SetupError as err:
+            say(f"no Docker engine: {str(err).splitlines()[0]}")
+
+
+def _apt_install(packages: Sequence[str], log: Path) -> None:
+    run(["apt-get", "update", "--quiet"], log=log, env=_QUIETLY)
+    run(["apt-get", "install", "--yes", "--no-install-recommends", *packages], log=log, env=_QUIETLY)
 
 
 def node_tools(cache: Cache, checkout: Path) -> Path:

@@ -49,6 +49,7 @@ class Workshop:
     def programs(self) -> None:
         """See that the browser and node are there."""
         machine.ensure_programs(self.cache)
+        machine.ensure_engine(self.cache)
 
     def node_tools(self) -> Path:
         """Give the folder of the JavaScript tools' commands."""

@@ -1,0 +1,158 @@
+"""A Docker engine of the tests' own, with BuildKit: its folder, socket and processes are gone when it is closed.
+
+It needs root, `dockerd` (Debian's docker.io) and a kernel that mounts overlayfs; where it cannot start, NoEngineError says
+why. Nothing is asked of a registry: the base image is made of Debian's packages, and what names another frontend than
+BuildKit's own (`# syntax=`) is taken out of the Dockerfile.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+
+from .setup.cache import Cache
+from .setup.say import SetupError, run
+
+START_SECONDS = 30.0
+CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+BASE_IMAGE = "localhost/debian:bookworm"
+_SUITE, _MIRROR = "bookworm", "http://deb.debian.org/debian"
+#: Debian's own client: others that lie on the path may need plug-ins that are not there.
+_CLIENT = "/usr/bin/docker"
+
+
+class NoEngineError(RuntimeError):
+    """No engine can run here; the text says why."""
+
+
+class DockerEngine:
+    """One `dockerd`, whose containers and builds share the host's network."""
+
+    def __init__(self, folder: Path) -> None:
+        # The path of a socket has about 107 bytes, and the layers want a real disk under them.
+        self.folder = Path(tempfile.mkdtemp(prefix="docker-", dir=folder))
+        self._socket_dir = Path(tempfile.mkdtemp(prefix="stow-docker-"))
+        self.log = self.folder / "dockerd.log"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._env = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("DOCKER_")},
+            "DOCKER_HOST": f"unix://{self._socket_dir}/d.sock",
+            "DOCKER_BUILDKIT": "1",
+            "DOCKER_CONFIG": str(self.folder / "client"),
+        }
+
+    def start(self) -> DockerEngine:
+        """Start it. Raises: NoEngineError."""
+        if os.geteuid() != 0:
+            raise NoEngineError("only root may start a Docker engine")
+        if shutil.which("dockerd") is None:
+            raise NoEngineError("`dockerd` is not installed (Debian: docker.io)")
+        command = ["dockerd", "--iptables=false", "--ip6tables=false", "--bridge=none", "--storage-driver=overlay2"]
+        command += ["--data-root", str(self.folder / "data"), "--exec-root", str(self.folder / "exec")]
+        command += ["--pidfile", str(self.folder / "pid"), "--host", self._env["DOCKER_HOST"]]
+        with self.log.open("wb") as sink:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT, start_new_session=True
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while self.docker("version", check=False).returncode != 0:
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                tail = self.log.read_text(errors="replace").splitlines()[-3:]
+                self.close()
+                raise NoEngineError("dockerd does not start here: " + " / ".join(tail))
+            time.sleep(0.2)
+        return self
+
+    def docker(
+        self,
+        *words: str | Path,
+        check: bool = True,
+        timeout_seconds: float = 600,
+        stdin: IO[bytes] | int = subprocess.DEVNULL,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the client; fails with what it said."""
+        done = subprocess.run(
+            [_CLIENT, *map(str, words)],
+            env=self._env,
+            stdin=stdin,
+            capture_output=True,
+            text=True,
+            timeout=timeout_seconds,
+            check=False,
+        )
+        if check and done.returncode != 0:
+            said = f"{done.returncode}\n{done.stdout}{done.stderr}"
+            raise AssertionError(f"docker {' '.join(map(str, words[:3]))} …: {said}")
+        return done
+
+    def popen(self, *words: str) -> subprocess.Popen[bytes]:
+        """Start the client with its output in a pipe."""
+        return subprocess.Popen([_CLIENT, *words], env=self._env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+
+    def import_base(self, archive: Path) -> None:
+        """Make the base image out of a tar of its files."""
+        with archive.open("rb") as file:
+            self.docker("import", "-", BASE_IMAGE, stdin=file)
+
+    def close(self) -> None:
+        """End the engine by its process, undo its mounts, remove its folders."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.send_signal(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(30)
+            # What it started (containerd, shims) lives in the same session or has it in its command line.
+            for pid in _naming(self.folder):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            process.kill()
+            process.wait(10)
+        for mount in _mounts_below(self.folder):
+            subprocess.run(["umount", "--lazy", mount], check=False, capture_output=True)
+        for folder in (self.folder, self._socket_dir):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _naming(folder: Path) -> list[int]:
+    """List the processes whose command line names the folder."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if os.fsencode(folder) in (entry / "cmdline").read_bytes() and int(entry.name) != os.getpid():
+                found.append(int(entry.name))
+    return found
+
+
+def _mounts_below(folder: Path) -> list[str]:
+    """List the mount points in the folder, the deepest first."""
+    lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
+    points = [line.split()[4] for line in lines]
+    return sorted((point for point in points if Path(point).is_relative_to(folder)), reverse=True)
+
+
+def debian_base(cache: Cache) -> Path:
+    """Make a tar of the smallest Debian that knows apt, and this machine's certificates. Raises: NoEngineError."""
+
+    def build(path: Path) -> None:
+        command: Sequence[str | Path] = ["mmdebstrap", "--variant=minbase", "--include=ca-certificates"]
+        copy = f"--customize-hook=copy-in {CERTIFICATES} /etc/ssl/certs"
+        run([*command, copy, _SUITE, path / "base.tar", _MIRROR], log=cache.log("debian-base"))
+
+    try:
+        return cache.entry("debian-base", [_SUITE, _MIRROR, "minbase"], "making a base image", build) / "base.tar"
+    except SetupError as err:
+        raise NoEngineError(f"no base image: {str(err).splitlines()[0]}") from err
+
+
+def without_syntax(dockerfile: str) -> str:
+    """Take out the line that would fetch BuildKit's frontend from a registry."""
+    return re.sub(r"\A# syntax=.*\n", "", dockerfile)
