@@ -20,7 +20,8 @@ StowError
     + DownloadsDisabledError  + GoneError  + RateLimitedError  + NotAModelError  + AmbiguousSourceError
   x EgressError                a host or address that we may not talk to
   x TransferError              the bytes did not arrive
-    + ConnectFailedError  + ServerError  + StalledError  + RangeRefusedError  + RemoteChangedError  + TruncatedBodyError
+    + ConnectFailedError  + CertificateError  + ServerError  + StalledError  + RangeRefusedError
+    + RemoteChangedError  + TruncatedBodyError
   x IntegrityError             bytes arrived, and they are wrong
     + ChecksumMismatchError  + SizeMismatchError  + HeaderMismatchError
   x StorageError               the disk said no
@@ -68,6 +69,7 @@ from .source import (
 )
 from .storage import HeaderError, LockedError, NameTakenError, NotEnoughSpaceError, ReadOnlyError, StorageError
 from .transfer import (
+    CertificateError,
     ChecksumMismatchError,
     ConnectFailedError,
     HeaderMismatchError,
@@ -85,6 +87,7 @@ __all__ = [
     "AccessError",
     "AmbiguousSourceError",
     "AuthRequiredError",
+    "CertificateError",
     "ChecksumMismatchError",
     "ConfigError",
     "ConflictError",

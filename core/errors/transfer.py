@@ -20,6 +20,14 @@ class ConnectFailedError(TransferError):
     code = "connect_failed"
 
 
+class CertificateError(TransferError):
+    """The TLS certificate is not to be trusted: unknown authority, another name, expired. Asking again is no use."""
+
+    code = "certificate_untrusted"
+    retryable = False
+    default_hint = "behind a company proxy set SSL_CERT_FILE to its certificate; else do not trust the host"
+
+
 class ServerError(TransferError):
     """The server answered 5xx or something that is no HTTP."""
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from ..errors import ConnectFailedError, ServerError, StalledError, StowError, TruncatedBodyError
+from ..errors import CertificateError, ConnectFailedError, ServerError, StalledError, StowError, TruncatedBodyError
 from .secrets import redact, scrub
 from .tls import ssl_context
 
@@ -112,10 +112,7 @@ def _ours(err: Exception, where: str) -> StowError:
         case TimeoutError():
             return StalledError(f"{where} did not answer in time", hint=again)
         case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientSSLError():
-            return ConnectFailedError(
-                f"the TLS certificate of {where} cannot be trusted: {scrub(str(err))[:160]}",
-                hint="behind a company proxy set SSL_CERT_FILE to its certificate; else do not trust the host",
-            )
+            return CertificateError(f"the TLS certificate of {where} cannot be trusted: {scrub(str(err))[:160]}")
         case aiohttp.ClientProxyConnectionError() | aiohttp.ClientHttpProxyError():
             return ConnectFailedError("cannot connect through the proxy", hint="check HTTPS_PROXY and NO_PROXY")
         case aiohttp.ClientConnectorError():

@@ -24,6 +24,7 @@ _SLOW_AFTER_SECONDS = 2.0
 _CRAWL_RATIO = 0.02
 _THEFT_SECONDS = 0.25
 _LEAST_WINDOW_SECONDS = 0.3
+_QUIET_SECONDS = 0.15  # no gathered bytes for that long: read what is there
 
 
 class Fetcher:
@@ -160,6 +161,8 @@ class Fetcher:
         reading = [lane for lane in self._lanes if lane.reading]
         for lane in reading:
             lane.measure(now)
+            if lane.reply is not None:
+                lane.reply.pace(lane.rate if now - lane.last_progress < _QUIET_SECONDS else 0.0)
         typical = self._typical_rate() or 0.0
         self._best_rate = max(self._best_rate, typical)
         for lane in reading:

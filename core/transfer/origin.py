@@ -43,6 +43,9 @@ class Reply(Protocol):
     async def text(self) -> bytes:
         """Return the beginning of an error's body."""
 
+    def pace(self, rate_bytes_per_second: float) -> None:
+        """Say how fast the bytes come (0: unknown, or none came for a while); only the cost of reading changes."""
+
     def fail(self, error: BaseException) -> None:
         """End the reading with an error, from outside."""
 
@@ -70,6 +73,10 @@ class WireReply:
         data = await self._connection.drain(self.head.length, _MAX_ERROR_BODY_BYTES)
         self._clean = True
         return data
+
+    def pace(self, rate_bytes_per_second: float) -> None:
+        """Pass it on."""
+        self._connection.pace(rate_bytes_per_second)
 
     def fail(self, error: BaseException) -> None:
         """End the reading with an error."""
@@ -127,6 +134,9 @@ class PlainReply:
 
         with our_errors(self.url):
             return await self._reply.content.read(_MAX_ERROR_BODY_BYTES)
+
+    def pace(self, rate_bytes_per_second: float) -> None:
+        """Do nothing: aiohttp reads as it likes."""
 
     def fail(self, error: BaseException) -> None:
         """End the reading with an error."""

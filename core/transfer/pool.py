@@ -30,7 +30,7 @@ class ConnectionPool:
     async def take(self, endpoint: Endpoint, *, new: bool = False) -> Connection:
         """Return a kept connection, else open one; `new` after a kept one turned out to be dead.
 
-        Raises: ConnectFailedError.
+        Raises: ConnectFailedError, CertificateError.
         """
         key = (endpoint.scheme, endpoint.hostname, endpoint.port)
         kept = self._idle.get(key, [])
@@ -74,8 +74,8 @@ class ConnectionPool:
         for address in (*addresses[begin:], *addresses[:begin]):
             try:
                 tls = ssl_context() if endpoint.secure else None
-                sock = await dial(key, address, tls=tls, timeout_seconds=self._connect_timeout_seconds)
-                return Connection(sock, key, address, self._buffer)
+                sock, channel = await dial(key, address, tls=tls, timeout_seconds=self._connect_timeout_seconds)
+                return Connection(sock, channel, key, address, self._buffer)
             except ConnectFailedError as err:
                 last = err
         raise last or ConnectFailedError(f"`{endpoint.hostname}` has no address", hint="check the name")

@@ -1,27 +1,40 @@
 """One HTTP/1.1 connection on a bare non-blocking socket: the fast way from the network to the disk.
 
 The loop only says when bytes are there; they are read into one buffer that all connections share, and given to a sink
-that writes them at their place before the next read. No stream object, no copy, no task switch a chunk. TLS reads
-straight from the socket, without asyncio's memory BIOs. Loopback, 2 GiB: bench/download.py compares.
+that writes them at their place before the next read. No stream object, no copy, no task switch a chunk. A connection
+of middling speed lets the kernel gather some milliseconds of bytes before it wakes us (`pace`).
+bench/download.py compares.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import ssl
+import sys
 from collections.abc import Callable
 
 from ..errors import ServerError, StalledError, StowError, TruncatedBodyError
-from .dial import once_ready, reason
+from .dial import reason
 from .head import MAX_HEAD_BYTES, Head, parse_head
+from .ready import readable, writable
+from .secure import MOST_HELD_BYTES, SecureChannel
 
 #: Larger reads gain nothing; the buffer should stay in the processor's cache.
 BUFFER_BYTES = 512 << 10
 
+# Paced at 20 MiB/s, bytes wake a reader 1,000 times a second and connection; gathering makes that 100.
+_GATHER_SECONDS = 0.01
+_MOST_GATHERED_BYTES = 128 << 10
+_ROOM_PARTS = 8
+#: Faster than this there is always something to read, and gathering would only hold the sender up.
+_FAST_BYTES_PER_SECOND = 48 << 20
+
 #: Takes the next bytes of a body; returns for how many seconds reading pauses (bandwidth limit), mostly 0.
 Sink = Callable[[memoryview], float]
 
+_GATHERS = sys.platform == "linux"
 _WANTS = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
@@ -31,7 +44,9 @@ class Connection:
     __slots__ = (
         "_begun",
         "_buffer",
+        "_channel",
         "_future",
+        "_gathered",
         "_left",
         "_loop",
         "_most",
@@ -40,15 +55,22 @@ class Connection:
         "_rest",
         "_sink",
         "_sock",
-        "_tls",
+        "_wakes_at",
         "address",
         "key",
         "reused",
     )
 
-    def __init__(self, sock: socket.socket, key: tuple[str, str, int], address: str, buffer: memoryview) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        channel: SecureChannel | None,
+        key: tuple[str, str, int],
+        address: str,
+        buffer: memoryview,
+    ) -> None:
         self._sock = sock
-        self._tls = isinstance(sock, ssl.SSLSocket)
+        self._channel = channel
         self._loop = asyncio.get_running_loop()
         self._buffer = buffer
         self._future: asyncio.Future[None] | None = None
@@ -59,6 +81,7 @@ class Connection:
         self._begun = False
         self._reading = False
         self._pause: asyncio.TimerHandle | None = None
+        self._gathered = self._wakes_at = 1
         self.key = key
         self.address = address
         self.reused = False
@@ -73,7 +96,7 @@ class Connection:
         if self.closed:
             return False
         try:
-            self._sock.recv(1)
+            self._receive(self._buffer[:1])  # session tickets of TLS are swallowed by the way
         except _WANTS:
             return True
         except OSError:
@@ -127,6 +150,7 @@ class Connection:
         rest, self._rest = self._rest, b""
         self._sink, self._left = sink, length
         self._most = min(len(self._buffer), chunk_bytes or len(self._buffer))
+        self._wake_at_most(length)
         future = self._future = self._loop.create_future()
         try:
             if len(rest) > length:
@@ -189,45 +213,57 @@ class Connection:
         if self._future is None or self._future.done() or self._pause is not None:
             return
         want = min(self._most, self._left)
-        got, ended = 0, False
         try:
-            if not self._tls:
-                got = self._sock.recv_into(self._buffer[:want])
-                ended = got == 0
-            else:
-                got, ended = self._read_records(want)
+            got = self._receive(self._buffer[:want])
         except _WANTS:
             return
         except ssl.SSLEOFError:
-            # An end without close_notify may be an attacker's cut (RFC 8446 §6.1).
             self._end(TruncatedBodyError("the TLS connection was cut", hint="it is tried again"))
             return
         except OSError as err:
             self._end(TruncatedBodyError(f"the connection broke: {reason(err)}", hint="it is tried again"))
             return
         if got:
+            if got == want and self._channel is not None:
+                self._loop.call_soon(self._on_readable)  # it may hold bytes that no selector sees
             self._feed(self._buffer[:got])
-        if ended:
+        else:
             self._end(TruncatedBodyError("the body ended early", hint="it is tried again"))
 
-    def _read_records(self, want: int) -> tuple[int, bool]:
-        """Read TLS records (16 KiB each) until none is there or the buffer is full."""
-        got = 0
-        while got < want:
-            try:
-                count = self._sock.recv_into(self._buffer[got:want])
-            except _WANTS:
-                break
-            except (ssl.SSLError, OSError):
-                if got:
-                    break  # give what came; the error comes again with the next read
-                raise
-            if count == 0:
-                return got, True
-            got += count
-        else:
-            self._loop.call_soon(self._on_readable)
-        return got, False
+    def _receive(self, view: memoryview) -> int:
+        """Read what is there; 0 at the end. Raises: the errors of `_WANTS`: nothing yet; OSError."""
+        return self._sock.recv_into(view) if self._channel is None else self._channel.read_into(view)
+
+    def pace(self, rate_bytes_per_second: float) -> None:
+        """Say how fast the bytes come (0: unknown, or none came for a while), so that each wake-up brings enough.
+
+        What has come in the meantime is read at once when less is gathered than before.
+        """
+        wanted = 1
+        if 0 < rate_bytes_per_second < _FAST_BYTES_PER_SECOND and _GATHERS and not self.closed:
+            # What waits here counts against the sender's window: it must stay a small part of it.
+            room = self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // _ROOM_PARTS
+            wanted = max(1, min(_MOST_GATHERED_BYTES, room, int(rate_bytes_per_second * _GATHER_SECONDS)))
+        if wanted == 1 or not self._gathered * 2 // 3 <= wanted <= self._gathered * 3 // 2:
+            less, self._gathered = wanted < self._gathered, wanted
+            if self._reading and self._sink is not None:
+                self._wake_at_most(self._left)
+                if less:
+                    self._loop.call_soon(self._on_readable)
+
+    def _wake_at_most(self, left: int) -> None:
+        """Let the kernel wake us at `_gathered` bytes, or at the last ones of this body.
+
+        A full window or an end of the connection wakes us at any rate (Linux, `tcp_data_ready`). OpenSSL may hold the
+        beginning of the last record.
+        """
+        if self._channel is not None:
+            left -= MOST_HELD_BYTES
+        wanted = max(1, min(self._gathered, left))
+        if wanted != self._wakes_at:
+            self._wakes_at = wanted
+            with contextlib.suppress(OSError):
+                self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, wanted)
 
     def _feed(self, view: memoryview) -> None:
         if self._sink is None:
@@ -240,7 +276,10 @@ class Connection:
         self._left -= len(view)
         if self._left == 0:
             self._end(None)
-        elif pause > 0 and not self.closed:
+            return
+        if self._wakes_at > 1:
+            self._wake_at_most(self._left)
+        if pause > 0 and not self.closed:
             self._stop_reading()
             self._pause = self._loop.call_later(pause, self._resume)
 
@@ -250,8 +289,8 @@ class Connection:
             return
         self._reading = True
         self._loop.add_reader(self._sock.fileno(), self._on_readable)
-        if self._tls:
-            self._loop.call_soon(self._on_readable)  # OpenSSL may hold bytes that no selector sees
+        if self._channel is not None:
+            self._loop.call_soon(self._on_readable)  # it may hold bytes that no selector sees
 
     def _end(self, error: BaseException | None) -> None:
         self._quiet()
@@ -262,24 +301,26 @@ class Connection:
                 self._future.set_exception(error)
 
     async def _receive_some(self) -> bytes:
+        room = self._buffer[: 16 << 10]
+        self._wake_at_most(1)
         while True:
             try:
-                data = self._sock.recv(16 << 10)
+                count = self._receive(room)
             except _WANTS:
-                await self._ready(self._loop.add_reader, self._loop.remove_reader)
+                await readable(self._loop, self._sock)
                 continue
-            if not data:
+            if not count:
                 raise ServerError("the server closed the connection without an answer", hint="it is tried again")
             self._begun = True
-            return data
+            return bytes(room[:count])
 
     async def _send(self, data: bytes) -> None:
+        if self._channel is not None:
+            await self._channel.send(self._loop, data)
+            return
         view = memoryview(data)
         while view:
             try:
                 view = view[self._sock.send(view) :]
             except _WANTS:
-                await self._ready(self._loop.add_writer, self._loop.remove_writer)
-
-    async def _ready(self, add: Callable[..., object], remove: Callable[[int], object]) -> None:
-        await once_ready(self._loop, self._sock, add, remove)
+                await writable(self._loop, self._sock)

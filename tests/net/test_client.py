@@ -9,6 +9,7 @@ import pytest
 from comfystow.core.config import load_settings
 from comfystow.core.errors import (
     AuthRequiredError,
+    CertificateError,
     ConnectFailedError,
     GoneError,
     NotFoundError,
@@ -143,7 +144,7 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused(hub, tmp_path) -
     port = server.sockets[0].getsockname()[1]
     try:
         async with way_out(hub, allow=(f"127.0.0.1:{port}",)) as way:
-            with pytest.raises(ConnectFailedError, match="certificate"):
+            with pytest.raises(CertificateError, match="certificate"):
                 await way.client.locate(f"https://127.0.0.1:{port}/x")
     finally:
         server.close()

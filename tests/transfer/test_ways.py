@@ -14,7 +14,7 @@ from dataclasses import replace
 import pytest
 import trustme
 from comfystow.core.config import Settings
-from comfystow.core.errors import ConnectFailedError, EgressError
+from comfystow.core.errors import CertificateError, ConnectFailedError, EgressError
 from comfystow.core.net import tls
 from comfystow.core.net.egress import EgressGate
 from comfystow.core.net.hosts import AllowList
@@ -71,12 +71,15 @@ async def test_cut_tls_connections(engine, tls_hub, trusted, tmp_path, connectio
     assert sha256_of(tmp_path / "cut.bin") == row["sha256"]
 
 
-async def test_untrusted_certificate_is_refused(tls_hub, tmp_path):
+async def test_untrusted_certificate_ends_it_at_the_first_try(tls_hub, tmp_path):
     tls_hub.reset()
     row = tls_hub.add_direct("untrusted.bin", size_bytes=1000)
-    with open_engine(replace(QUICK, retry_limit=1)) as engine, pytest.raises(ConnectFailedError) as caught:
+    patient = replace(QUICK, retry_base_seconds=60.0, retry_max_seconds=60.0)  # a second try would come after the test
+    with open_engine(patient) as engine, pytest.raises(CertificateError) as caught:
         await engine.fetch(job(resolved(row["url"]), tmp_path / "untrusted.bin"))
     assert "certificate" in caught.value.message
+    assert "SSL_CERT_FILE" in (caught.value.hint or "")
+    assert not caught.value.retryable
     assert not (tmp_path / "untrusted.bin").exists()
 
 
