@@ -25,8 +25,6 @@ class Known(NamedTuple):
     mtime_ns: int
     device: int
     inode: int
-    links: int
-    symlink: int
     available: int
     examined: int
     id: int
@@ -45,14 +43,26 @@ class NewFile:
     """True where only an older examination is made again: what is known of the bytes stays."""
 
 
+def known_stamps(index: LibraryIndex, root_id: int) -> dict[bytes, int]:
+    """Return what the files of a root looked like; 0 where something has to be done for one anyway."""
+    return dict(index.rows("SELECT relative_path, stamp FROM library_files WHERE root_id = ?", (root_id,)))
+
+
 def known_files(index: LibraryIndex, root_id: int) -> dict[bytes, Known]:
-    """Return what is known of a root, by relative path."""
+    """Return what is known of the files of a root, by relative path."""
     rows = index.rows(
-        "SELECT relative_path, size_bytes, mtime_ns, device, inode, links, symlink, available, examined, id "
+        "SELECT relative_path, size_bytes, mtime_ns, device, inode, available, examined, id "
         "FROM library_files WHERE root_id = ?",
         (root_id,),
     )
     return {row[0]: Known._make(row[1:]) for row in rows}
+
+
+def forget_old_examinations(index: LibraryIndex) -> None:
+    """Let a scan look again into what an older version has looked into."""
+    if index.rows("SELECT 1 FROM library_files WHERE examined <> ? AND stamp <> 0 LIMIT 1", (EXAMINATION,)):
+        with index.write() as connection:
+            connection.execute("UPDATE library_files SET stamp = 0 WHERE examined <> ?", (EXAMINATION,))
 
 
 def save_files(index: LibraryIndex, files: Iterable[NewFile]) -> list[int]:
@@ -72,6 +82,7 @@ def _facts(file: NewFile) -> dict[str, Any]:
         "symlink": int(entry.symlink),
         "available": 1,
         "examined": EXAMINATION if examined is not None else 0,
+        "stamp": entry.stamp if examined is not None else 0,
     }
     if examined is None:
         return values
@@ -133,7 +144,8 @@ def touch_files(index: LibraryIndex, entries: Iterable[tuple[int, Entry]]) -> No
     for start in range(0, len(rows), BATCH):
         with index.write() as connection:
             connection.executemany(
-                "UPDATE library_files SET device = ?, inode = ?, links = ?, symlink = ?, available = 1 WHERE id = ?",
+                "UPDATE library_files SET device = ?, inode = ?, links = ?, symlink = ?, stamp = ?, available = 1 "
+                "WHERE id = ?",
                 rows[start : start + BATCH],
             )
 
@@ -147,7 +159,7 @@ def relocate_files(index: LibraryIndex, moves: Iterable[tuple[int, int, Entry]])
             )
             connection.execute(
                 "UPDATE library_files SET root_id = ?, relative_path = ?, folded = ?, device = ?, inode = ?, "
-                "links = ?, symlink = ?, available = 1 WHERE id = ?",
+                "links = ?, symlink = ?, available = 1, stamp = CASE WHEN examined = ? THEN ? ELSE 0 END WHERE id = ?",
                 (
                     root_id,
                     entry.path,
@@ -156,6 +168,8 @@ def relocate_files(index: LibraryIndex, moves: Iterable[tuple[int, int, Entry]])
                     entry.inode,
                     entry.links,
                     int(entry.symlink),
+                    EXAMINATION,
+                    entry.stamp,
                     file_id,
                 ),
             )
@@ -174,7 +188,9 @@ def set_unavailable(index: LibraryIndex, file_ids: Iterable[int]) -> None:
     rows = [(file_id,) for file_id in file_ids]
     for start in range(0, len(rows), BATCH):
         with index.write() as connection:
-            connection.executemany("UPDATE library_files SET available = 0 WHERE id = ?", rows[start : start + BATCH])
+            connection.executemany(
+                "UPDATE library_files SET available = 0, stamp = 0 WHERE id = ?", rows[start : start + BATCH]
+            )
 
 
 def set_facts(index: LibraryIndex, rows: Mapping[int, Mapping[str, object]]) -> None:

@@ -21,7 +21,9 @@ from .keep import (
     Known,
     NewFile,
     forget_files,
+    forget_old_examinations,
     known_files,
+    known_stamps,
     note_root,
     relocate_files,
     save_files,
@@ -48,6 +50,17 @@ class _Compared:
     gone: dict[bytes, Known] = field(default_factory=dict)
     hidden: list[int] = field(default_factory=list)
 
+    def sort(self, entry: Entry, row: Known | None) -> None:
+        """Say what is to be done for a file that is not as the index has it."""
+        if row is None:
+            self.new.append(entry)
+        elif (row.size_bytes, row.mtime_ns) != (entry.size_bytes, entry.mtime_ns):
+            self.changed.append((row, entry))
+        elif row.examined != EXAMINATION:
+            self.again.append((row, entry))
+        else:
+            self.touched.append((row.id, entry))
+
 
 class Scanner:
     """Scans for one index; it remembers which files were being written at the last look. One scan at a time."""
@@ -70,6 +83,7 @@ class Scanner:
         """
         begun = time.monotonic()
         wanted = list(plans)
+        forget_old_examinations(self._index)
         roots = self._index.set_roots((plan.path, plan.folder_names) for plan in wanted)
         by_path = {os.fsencode(root.path): root for root in roots}
         walker = Walker([(os.fsencode(plan.path), plan.suffixes) for plan in wanted], lambda count: progress(count, 0))
@@ -101,29 +115,25 @@ class Scanner:
             if root.scanned_at is not None:  # a folder that never was is nothing to tell
                 problems.append(ScanProblem(code="unavailable", path=shown(found.root), reason=reason))
             return compared
-        known = known_files(self._index, root.id)
-        for entry in found.entries:
-            row = known.pop(entry.path, None)
-            if row is None:
-                compared.new.append(entry)
-            elif row[:2] != entry[1:3]:
-                compared.changed.append((row, entry))
-            elif row.examined != EXAMINATION:
-                compared.again.append((row, entry))
-            elif row[2:6] != entry[3:7] or not row.available:
-                compared.touched.append((row.id, entry))
-        problems.extend(odd_names(found.root, [entry.path for entry in found.entries]))
-        self._sort_absent(compared, found, known)
+        problems.extend(odd_names(found.root, list(found.entries)))
+        stamps = known_stamps(self._index, root.id)
+        differing = [path for path, facts in found.entries.items() if stamps.pop(path, None) != hash(facts)]
+        if differing or stamps:
+            known = known_files(self._index, root.id)
+            for path in differing:
+                compared.sort(Entry(path, *found.entries[path]), known.get(path))
+            self._sort_absent(compared, found, {path: known[path] for path in stamps})
         return compared
 
     @staticmethod
     def _sort_absent(compared: _Compared, found: Walked, absent: dict[bytes, Known]) -> None:
         """Tell files that are gone from files that cannot be seen now."""
         blocked = tuple(found.blocked)
+        devices = {facts[2] for facts in found.entries.values()}
         for path, row in absent.items():
             # Its own volume, mounted somewhere below the root, is not there at the moment.
-            away = row.device not in found.devices and row.device != compared.root.device
-            away = away and row.device not in {entry.device for entry in found.entries}
+            away = row.device not in {found.device, compared.root.device}
+            away = away and row.device not in devices
             if (blocked and path.startswith(blocked)) or away:
                 if row.available:
                     compared.hidden.append(row.id)

@@ -36,6 +36,7 @@ STEPS = (
         symlink INTEGER NOT NULL,
         available INTEGER NOT NULL DEFAULT 1,
         examined INTEGER NOT NULL DEFAULT 0,
+        stamp INTEGER NOT NULL DEFAULT 0,
         format TEXT,
         kind TEXT,
         belongs_in TEXT,
@@ -99,8 +100,6 @@ _READ = (
 )
 COLUMNS = ", ".join([*_READ, *(f"f.{name}" for name in _PLAIN)])
 
-_MOST = 1 << 63
-
 
 def read_file(row: tuple[Any, ...]) -> LibraryFile:
     """Make a record of a row of `COLUMNS`."""
@@ -149,8 +148,3 @@ def shown(name: bytes) -> str:
 def folded(relative_path: bytes) -> str:
     """Return what searches look in."""
     return shown(relative_path).casefold()
-
-
-def signed(number: int) -> int:
-    """Fit an unsigned 64-bit number (inodes, devices) into SQLite's signed ones."""
-    return number if number < _MOST else number - 2 * _MOST

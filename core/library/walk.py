@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..records.library import ScanProblem
-from .tables import joined, shown, signed
+from .tables import joined, shown
 
 PART_SUFFIXES = (b".part", b".part.json")
+#: SQLite's integers are signed, and inode numbers need not be.
+_SIGNED = (1 << 63) - 1
 
 
 class Entry(NamedTuple):
@@ -31,20 +33,24 @@ class Entry(NamedTuple):
     links: int
     symlink: bool
 
+    @property
+    def stamp(self) -> int:
+        """What a rescan compares; equal for equal entries, in every process of one build of Python."""
+        return hash(self[1:])
+
 
 @dataclass(slots=True)
 class Walked:
-    """What one root holds. Below `blocked` (relative folders with a `/` at the end, or files) nothing is known."""
+    """What one root holds; `entries` are what an `Entry` has, by its path: a hundred thousand bare tuples cost half as much. Below `blocked` (relative folders with a `/` at the end, or files) nothing is known."""
 
     root: bytes
     available: bool = True
     reason: str | None = None
     empty: bool = False
     device: int | None = None
-    entries: list[Entry] = field(default_factory=list)
+    entries: dict[bytes, tuple[int, int, int, int, int, bool]] = field(default_factory=dict)
     parts: list[bytes] = field(default_factory=list)
     blocked: list[bytes] = field(default_factory=list)
-    devices: set[int] = field(default_factory=set)
     problems: list[ScanProblem] = field(default_factory=list)
     linked_folders: list[bytes] = field(default_factory=list)
     """Real paths of folders that only a link leads to: a watch has to look there too."""
@@ -83,8 +89,7 @@ class Walker:
             walked.available = False
             walked.reason = f"the folder cannot be read: {err.strerror or err}"
             return False
-        walked.device = signed(status.st_dev)
-        walked.devices.add(walked.device)
+        walked.device = status.st_dev & _SIGNED
         return True
 
     def _follow(self, walked: Walked, link: bytes) -> None:
@@ -119,8 +124,7 @@ class Walker:
             before = len(walked.entries)
             try:
                 with os.scandir(real) as listing:
-                    for item in listing:
-                        self._item(walked, item, prefix, suffixes, pending, links)
+                    self._folder(walked, listing, prefix, pending, links)
             except InterruptedError:
                 raise
             except OSError as err:
@@ -130,50 +134,64 @@ class Walker:
             self._counted(self._count)
         return sorted(links)
 
-    def _item(
+    def _folder(
         self,
         walked: Walked,
-        item: os.DirEntry[bytes],
+        listing: Iterable[os.DirEntry[bytes]],
         prefix: bytes,
-        suffixes: tuple[bytes, ...],
         pending: list[tuple[bytes, bytes]],
         links: list[bytes],
     ) -> None:
-        name = item.name
-        if name.lower().endswith(suffixes):
+        """Take the items of one folder. The way of a model file through here is what a rescan's speed is made of."""
+        suffixes, found = self._suffixes[walked.root], walked.entries
+        for item in listing:
+            name = item.name
+            if not name.lower().endswith(suffixes):
+                _no_model(walked, item, prefix, pending, links)
+                continue
             try:
                 status = item.stat()
             except OSError as err:
-                walked.blocked.append(prefix + name)
-                dangling = isinstance(err, FileNotFoundError) and item.is_symlink()
-                reason = "the link leads nowhere" if dangling else f"it cannot be looked at: {err.strerror or err}"
-                walked.tell("dangling" if dangling else "unreadable", prefix + name, reason)
-                return
-            if stat.S_ISREG(status.st_mode):
-                if not name.startswith(b"._"):  # macOS' own notes beside a file (AppleDouble)
-                    walked.entries.append(_entry(prefix + name, status, symlink=item.is_symlink()))
-                return
-        if name.startswith(b"."):
-            return
-        if item.is_dir(follow_symlinks=False):
-            pending.append((prefix + name + b"/", item.path))
-        elif item.is_symlink():
-            if item.is_dir() or not Path(os.fsdecode(item.path)).exists():
-                links.append(prefix + name)
-        elif name.endswith(PART_SUFFIXES):
-            walked.parts.append(prefix + name)
+                _unseen(walked, item, prefix, err)
+                continue
+            if not stat.S_ISREG(status.st_mode):
+                _no_model(walked, item, prefix, pending, links)
+            elif not name.startswith(b"._"):  # macOS' own notes beside a file (AppleDouble)
+                found[prefix + name] = (
+                    status.st_size,
+                    status.st_mtime_ns,
+                    status.st_dev & _SIGNED,
+                    status.st_ino & _SIGNED,
+                    status.st_nlink,
+                    item.is_symlink(),
+                )
 
 
-def _entry(path: bytes, status: os.stat_result, *, symlink: bool) -> Entry:
-    return Entry(
-        path,
-        status.st_size,
-        status.st_mtime_ns,
-        signed(status.st_dev),
-        signed(status.st_ino),
-        status.st_nlink,
-        symlink,
-    )
+def _no_model(
+    walked: Walked,
+    item: os.DirEntry[bytes],
+    prefix: bytes,
+    pending: list[tuple[bytes, bytes]],
+    links: list[bytes],
+) -> None:
+    """Go on with folders and links to folders, and note parts of downloads."""
+    name = item.name
+    if name.startswith(b"."):
+        return
+    if item.is_dir(follow_symlinks=False):
+        pending.append((prefix + name + b"/", item.path))
+    elif item.is_symlink():
+        if item.is_dir() or not Path(os.fsdecode(item.path)).exists():
+            links.append(prefix + name)
+    elif name.endswith(PART_SUFFIXES):
+        walked.parts.append(prefix + name)
+
+
+def _unseen(walked: Walked, item: os.DirEntry[bytes], prefix: bytes, error: OSError) -> None:
+    walked.blocked.append(prefix + item.name)
+    dangling = isinstance(error, FileNotFoundError) and item.is_symlink()
+    reason = "the link leads nowhere" if dangling else f"it cannot be looked at: {error.strerror or error}"
+    walked.tell("dangling" if dangling else "unreadable", prefix + item.name, reason)
 
 
 def entry_of(root: bytes, relative: bytes) -> Entry | None:
@@ -183,4 +201,14 @@ def entry_of(root: bytes, relative: bytes) -> Entry | None:
         status = path.stat()
     except OSError:
         return None
-    return _entry(relative, status, symlink=path.is_symlink()) if stat.S_ISREG(status.st_mode) else None
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    return Entry(
+        path=relative,
+        size_bytes=status.st_size,
+        mtime_ns=status.st_mtime_ns,
+        device=status.st_dev & _SIGNED,
+        inode=status.st_ino & _SIGNED,
+        links=status.st_nlink,
+        symlink=path.is_symlink(),
+    )
