@@ -28,6 +28,7 @@ from .library.library import Library
 from .net.client import HttpClient
 from .net.credentials import Credentials
 from .net.proxies import Proxies
+from .provision.copies import Copies
 from .provision.describe import describe
 from .provision.digests import FileDigests
 from .provision.jobs import Jobs
@@ -125,8 +126,10 @@ async def open_runtime(state_dir: Path, settings: Settings) -> Runtime:
     store = DownloadStore(state_dir)
     places = FolderPlaces()
     check = RequestCheck(networks=networks, sessions=sessions, places=places)
-    downloads = _build_queue(events, sessions, networks, store, places, check)
     library = _build_library(state_dir, settings, events, sessions)
+    copies = Copies(store=store, index=library.index)
+    ledger = _build_ledger(events, store, settings, library)
+    downloads = _build_queue(ledger, sessions, networks, copies, places, check)
     watch = _build_watch(state_dir, settings, events, sessions, downloads)
     sessions.listen(downloads.look_again)
     downloads.open()
@@ -143,7 +146,7 @@ async def open_runtime(state_dir: Path, settings: Settings) -> Runtime:
             sessions=sessions,
             places=places,
             check=check,
-            store=store,
+            copies=copies,
             active=lambda: [row for row in downloads.list() if row.state.active],
         ),
         jobs=Jobs(downloads.submit, downloads.get),
@@ -198,28 +201,33 @@ def _build_watch(
     return Watch(settings, events, watched, version=__version__)
 
 
+def _build_ledger(events: EventBus, store: DownloadStore, settings: Settings, library: Library) -> Ledger:
+    def publish(changed: list[dict[str, object]]) -> None:
+        events.publish(Event(Topic.DOWNLOADS, {"downloads": changed}))
+
+    ledger = Ledger(store, Announcer(publish, settings.progress_seconds), settings.history_limit)
+    ledger.completed = library.take_download
+    return ledger
+
+
 def _build_queue(
-    events: EventBus,
+    ledger: Ledger,
     sessions: SessionRegistry,
     networks: Networks,
-    store: DownloadStore,
+    copies: Copies,
     places: FolderPlaces,
     check: RequestCheck,
 ) -> DownloadManager:
     settings = networks.settings
 
-    def publish(changed: list[dict[str, object]]) -> None:
-        events.publish(Event(Topic.DOWNLOADS, {"downloads": changed}))
-
     def session_of(download: Download) -> Session | None:
         return sessions.get(download.session_id) if download.session_id is not None else None
 
-    ledger = Ledger(store, Announcer(publish, settings.progress_seconds), settings.history_limit)
     worker = Worker(
         networks=networks,
         places=places,
         supply=SharedSupply(),
-        store=store,
+        copies=copies,
         session_of=session_of,
         layout_of=sessions.layout_for,
         active=lambda download: ledger.active(besides=download.id),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from ..errors import ConflictError, NotFoundHereError, StorageError
@@ -27,6 +27,8 @@ class Ledger:
     """Every change of a download goes through here: persisted, then announced."""
 
     def __init__(self, store: DownloadStore, announcer: Announcer, history_limit: int) -> None:
+        self.completed: Callable[[Download], None] = lambda _row: None
+        """Called with each download that comes to its place, after it was persisted."""
         self._store = store
         self._announcer = announcer
         self._history_limit = history_limit
@@ -120,6 +122,8 @@ class Ledger:
             changes["finished_at"] = time.time()
         changed = replace(row, state=state, **changes)  # type: ignore[arg-type]
         self.keep([changed])
+        if state is _S.COMPLETED:
+            self.completed(changed)
         return changed
 
     def queue_again(self, row: Download, *, attempts: int = 0) -> Download:

@@ -17,7 +17,6 @@ from ..records.source import Digest, DigestSource, ResolvedFile, StoreSource
 from ..transfer.job import OnProgress, TransferJob, TransferResult
 from .network import Network, Networks
 from .placement import Existing, Placement, Places
-from .store import DownloadStore
 from .supply import Supply, Turn
 
 _log = logging.getLogger("comfystow.downloads")
@@ -32,12 +31,15 @@ class DestinationBusyError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worker:
-    """Carries out downloads. `owner` names this engine in the leases of parts."""
+    """Carries out downloads.
+
+    `copies` tells where the same bytes are known to be; `owner` names this engine in the leases of parts.
+    """
 
     networks: Networks
     places: Places
     supply: Supply
-    store: DownloadStore
+    copies: Callable[[ResolvedFile], list[Path]]
     session_of: Callable[[Download], Session | None]
     layout_of: Callable[[Session | None], FolderLayout]
     active: Callable[[Download], Iterable[Download]]
@@ -69,7 +71,7 @@ class Worker:
         others = list(self.active(download))
         if any(other.dest_path == download.dest_path for other in others):
             raise DestinationBusyError
-        existing = await self.places.existing(placement.dest, file, self._copies(file))
+        existing = await self.places.existing(placement.dest, file, self.copies(file))
         if existing is None:
             await self.places.check_space(download, others, network.settings.free_space_floor_bytes)
             await self._fetch(download, file, placement, network, report, on_progress)
@@ -83,12 +85,6 @@ class Worker:
             return self.places.place(download.request, file, layout, allow_pickle=settings.allow_pickle)
         part_dir = Path(download.part_dir) if download.part_dir is not None else None
         return Placement(folder_name=download.folder_name, dest=Path(download.dest_path), part_dir=part_dir)
-
-    def _copies(self, file: ResolvedFile) -> list[Path]:
-        """Return where earlier downloads have put the same bytes."""
-        if file.digest is None:
-            return []
-        return [Path(row.dest_path) for row in self.store.completed_with(file.digest) if row.dest_path is not None]
 
     async def _fetch(
         self,

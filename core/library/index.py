@@ -47,10 +47,14 @@ class LibraryIndex:
         self._opening = threading.Lock()
         self._writing = threading.RLock()  # one writer of ours at a time: the next waits here, not in SQLite
         try:
-            migrate(self._connection, "library", STEPS)
+            self.migrate("library", STEPS)
         except BaseException:
             self.close()
             raise
+
+    def migrate(self, name: str, steps: Sequence[str]) -> None:
+        """Bring tables that lean on these to their newest version. Raises: ConfigError."""
+        migrate(self._connection, name, steps)
 
     def close(self) -> None:
         """Close every connection; the threads that used them must have ended their work."""
@@ -113,10 +117,12 @@ class LibraryIndex:
         return found
 
     def by_digest(self, digest: Digest) -> list[LibraryFile]:
-        """Return the files that hold a content and can be reached."""
+        """Return the files that hold a content, can be reached and are not known to be damaged."""
         if digest.algorithm not in {"sha256", "blake3", "autov1", "autov3"}:
             return []
-        return self._files(f"f.{digest.algorithm} = ? AND f.available AND r.available", (digest.hex,))
+        return self._files(
+            f"f.{digest.algorithm} = ? AND f.available AND r.available AND f.damaged IS NULL", (digest.hex,)
+        )
 
     def by_size(self, size_bytes: int) -> list[LibraryFile]:
         """Return the files of a size."""
@@ -133,18 +139,19 @@ class LibraryIndex:
     def by_path(self, path: Path) -> LibraryFile | None:
         """Return the file of a path, whose root is resolved as it is in the index."""
         place = self.place_of(path)
-        if place is None:
-            return None
-        root, relative = place
-        found = self._files("f.root_id = ? AND f.relative_path = ?", (root.id, relative_bytes(relative)))
+        return self.at(*place) if place is not None else None
+
+    def at(self, root: LibraryRoot, relative_path: str) -> LibraryFile | None:
+        """Return the file of a place."""
+        found = self._files("f.root_id = ? AND f.relative_path = ?", (root.id, relative_bytes(relative_path)))
         return found[0] if found else None
 
-    def place_of(self, path: Path) -> tuple[LibraryRoot, str] | None:
-        """Return the innermost root that holds a path, and the path below it."""
+    def place_of(self, path: Path, roots: Iterable[LibraryRoot] | None = None) -> tuple[LibraryRoot, str] | None:
+        """Return the innermost root (of `roots`, else of all) that holds a path, and the path below it."""
         spellings = (path, Path(os.path.realpath(path.parent)) / path.name)
-        roots = sorted(self.roots(), key=lambda root: -len(root.path.parts))
+        inner = sorted(self.roots() if roots is None else roots, key=lambda root: -len(root.path.parts))
         for spelling in spellings:
-            for root in roots:
+            for root in inner:
                 if spelling.is_relative_to(root.path) and spelling != root.path:
                     return root, spelling.relative_to(root.path).as_posix()
         return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -58,11 +57,11 @@ def known_files(index: LibraryIndex, root_id: int) -> dict[bytes, Known]:
     return {row[0]: Known._make(row[1:]) for row in rows}
 
 
-def forget_old_examinations(index: LibraryIndex) -> None:
-    """Let a scan look again into what an older version has looked into."""
-    if index.rows("SELECT 1 FROM library_files WHERE examined <> ? AND stamp <> 0 LIMIT 1", (EXAMINATION,)):
+def forget_old_examinations(index: LibraryIndex, oldest: int) -> None:
+    """Let a scan look again into what was last looked into by an examination before `oldest`."""
+    if index.rows("SELECT 1 FROM library_files WHERE examined < ? AND stamp <> 0 LIMIT 1", (oldest,)):
         with index.write() as connection:
-            connection.execute("UPDATE library_files SET stamp = 0 WHERE examined <> ?", (EXAMINATION,))
+            connection.execute("UPDATE library_files SET stamp = 0 WHERE examined < ?", (oldest,))
 
 
 def save_files(index: LibraryIndex, files: Iterable[NewFile]) -> list[int]:
@@ -140,7 +139,9 @@ def _update(connection: sqlite3.Connection, file: NewFile) -> int:
 
 def touch_files(index: LibraryIndex, entries: Iterable[tuple[int, Entry]]) -> None:
     """Note inodes, links and presence of files whose content is as before."""
-    rows = [(entry.device, entry.inode, entry.links, int(entry.symlink), file_id) for file_id, entry in entries]
+    rows = [
+        (entry.device, entry.inode, entry.links, int(entry.symlink), entry.stamp, file_id) for file_id, entry in entries
+    ]
     for start in range(0, len(rows), BATCH):
         with index.write() as connection:
             connection.executemany(
@@ -209,8 +210,3 @@ def note_root(index: LibraryIndex, root: LibraryRoot, *, available: bool, device
         change, values = "available = 0", []
     with index.write() as connection:
         connection.execute(f"UPDATE library_roots SET {change} WHERE id = ?", [*values, root.id])  # noqa: S608
-
-
-def root_bytes(root: LibraryRoot) -> bytes:
-    """Return the path of a root as the file system has it."""
-    return os.fsencode(root.path)

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import threading
-import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from ..records.download import Verified
-from ..records.library import DigestOrigin, LibraryFile, LibraryRoot, ScanReport
+from ..records.download import Download, Verified
+from ..records.library import DigestOrigin, LibraryFile, ScanReport
 from ..records.model import FolderLayout
-from ..records.source import Digest
-from .examine import Describe, examine
+from .examine import Describe
 from .index import LibraryIndex
-from .keep import NewFile, forget_files, save_files, set_facts
+from .keep import set_facts
 from .roots import plan_roots
 from .scan import Scanner
-from .tables import relative_bytes
-from .walk import entry_of
+from .single import SingleFiles
 
 _log = logging.getLogger("comfystow.library")
 
@@ -55,15 +51,17 @@ class Library:
         self.layout = layout
         self.last_scan: ScanReport | None = None
         self.scanning: Progress | None = None
-        self._describe = describe
         self._changed = changed
         self._settle_seconds = settle_seconds
+        self.single = SingleFiles(index, layout, describe)
         self.scanner = Scanner(index, describe, settle_seconds)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="library")
         self._closing = threading.Event()
+        self._everything = False
         self._running: asyncio.Task[ScanReport] | None = None
         self._next: asyncio.Task[ScanReport] | None = None
         self._second_look: asyncio.TimerHandle | None = None
+        self._taking: set[asyncio.Task[None]] = set()
 
     async def close(self) -> None:
         """End what runs; what it has found so far is kept."""
@@ -73,14 +71,14 @@ class Library:
         tasks = [task for task in (self._running, self._next) if task is not None]
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, *self._taking, return_exceptions=True)
         await asyncio.to_thread(self._thread.shutdown)
         self.index.close()
 
     @property
     def busy(self) -> bool:
-        """True while a scan runs."""
-        return self._running is not None
+        """True while a scan runs, or finished downloads are taken in."""
+        return self._running is not None or bool(self._taking)
 
     async def in_thread(self, work: Callable[[], T]) -> T:
         """Do something that reads the disk, after what was begun before."""
@@ -99,6 +97,11 @@ class Library:
         if self._next is None:
             self._next = self._begin(self._running)
         return await asyncio.shield(self._next)
+
+    async def check_headers(self) -> ScanReport:
+        """Scan, and read the headers of unchanged files too. Raises: StorageError."""
+        self._everything = True
+        return await self.scan()
 
     def scan_soon(self) -> None:
         """Begin a scan unless one is about to begin."""
@@ -135,7 +138,8 @@ class Library:
             self.scanning = Progress(done, total)
 
         plans = plan_roots(self.layout())
-        report = await self.in_thread(lambda: self.scanner.scan(plans, progress))
+        everything, self._everything = self._everything, False
+        report = await self.in_thread(lambda: self.scanner.scan(plans, progress, everything=everything))
         self.last_scan = report
         if report.pending and self._second_look is None:
             wait = self._settle_seconds + 0.05
@@ -150,54 +154,43 @@ class Library:
 
     # Single files
 
+    def take_download(self, download: Download) -> None:
+        """Take in a finished download with what is known of it; its bytes are not read again."""
+        if download.dest_path is not None and not self._closing.is_set():
+            task = asyncio.create_task(self._take(download, Path(download.dest_path)), name="library-download")
+            self._taking.add(task)
+            task.add_done_callback(self._taking.discard)
+
+    async def _take(self, download: Download, path: Path) -> None:
+        try:
+            files = await self.in_thread(lambda: self._taken(download, path))
+        except Exception:  # noqa: BLE001 - a worker's top level: the file is in its place, and the next scan finds it
+            _log.exception("a download could not be taken into the library")
+            return
+        if files:
+            self._changed(tuple(sorted({file.folder_name for file in files})))
+
+    def _taken(self, download: Download, path: Path) -> list[LibraryFile]:
+        files = self.single.look_at([path])
+        facts = facts_of_download(download)
+        for file in files:
+            better = {} if download.verified in {None, Verified.SIZE} and file.verified is not None else facts[1]
+            set_facts(self.index, {file.id: {**facts[0], **better}})
+        return files
+
     async def look_at(self, paths: Iterable[Path]) -> list[LibraryFile]:
         """Take in files that came, changed or went, without a scan; returns those that are there.
 
         What was known of a file with the same size and time stays known. Raises: StorageError.
         """
         wanted = list(paths)
-        return await self.in_thread(lambda: self._look_at(wanted))
+        return await self.in_thread(lambda: self.single.look_at(wanted))
 
-    def _look_at(self, paths: list[Path]) -> list[LibraryFile]:
-        new, gone, kept = [], [], []
-        for path in paths:
-            place = self.index.place_of(path) or self._place_in_new_root(path)
-            if place is None:
-                continue
-            root, relative = place
-            known = self.index.by_path(path)
-            entry = entry_of(os.fsencode(root.path), relative_bytes(relative))
-            if entry is None:
-                gone += [known.id] if known is not None else []
-                continue
-            same = known is not None and (known.size_bytes, known.mtime_ns) == entry[1:3]
-            examined = examine(os.fsencode(path), entry.size_bytes, self._describe)
-            new.append(
-                NewFile(
-                    root_id=root.id,
-                    entry=entry,
-                    examined=examined,
-                    file_id=known.id if known is not None else None,
-                    added_at=time.time(),
-                    same_bytes=same,
-                )
-            )
-            kept.append(path)
-        forget_files(self.index, gone)
-        return self.index.get_all(save_files(self.index, new))
 
-    def _place_in_new_root(self, path: Path) -> tuple[LibraryRoot, str] | None:
-        """Learn roots that no scan has seen yet: a download may be the first to ask."""
-        self.index.set_roots((plan.path, plan.folder_names) for plan in plan_roots(self.layout()))
-        return self.index.place_of(path)
-
-    async def add_download(self, path: Path, *, source: str, digest: Digest | None, verified: Verified | None) -> None:
-        """Take in a finished download with what is known of it; its bytes are not read again."""
-        found = await self.look_at([path])
-        facts: dict[str, object] = {"source": source}
-        if digest is not None and digest.algorithm in {"sha256", "blake3"}:
-            facts |= {digest.algorithm: digest.hex, "digest_origin": DigestOrigin.DOWNLOAD.value}
-        if verified is not None:
-            facts["verified"] = verified.value
-        for file in found:
-            await self.in_thread(lambda file=file: set_facts(self.index, {file.id: facts}))  # type: ignore[misc]
+def facts_of_download(download: Download) -> tuple[dict[str, object], dict[str, object]]:
+    """Return what a finished download tells of its file: origin and digest, and how far it is proven (pure)."""
+    facts: dict[str, object] = {"source": download.source}
+    digest = download.digest
+    if digest is not None and digest.algorithm in {"sha256", "blake3"}:
+        facts |= {digest.algorithm: digest.hex, "digest_origin": DigestOrigin.DOWNLOAD.value}
+    return facts, {"verified": download.verified.value if download.verified is not None else None}

@@ -50,13 +50,13 @@ class _Compared:
     gone: dict[bytes, Known] = field(default_factory=dict)
     hidden: list[int] = field(default_factory=list)
 
-    def sort(self, entry: Entry, row: Known | None) -> None:
-        """Say what is to be done for a file that is not as the index has it."""
+    def sort(self, entry: Entry, row: Known | None, oldest: int) -> None:
+        """Say what is to be done for a file that is not as the index has it, or was last examined before `oldest`."""
         if row is None:
             self.new.append(entry)
         elif (row.size_bytes, row.mtime_ns) != (entry.size_bytes, entry.mtime_ns):
             self.changed.append((row, entry))
-        elif row.examined != EXAMINATION:
+        elif row.examined < oldest:
             self.again.append((row, entry))
         else:
             self.touched.append((row.id, entry))
@@ -69,21 +69,25 @@ class Scanner:
         self._index = index
         self._describe = describe
         self._settle_seconds = settle_seconds
+        self._oldest = EXAMINATION
         self._unsettled: dict[bytes, tuple[int, int, float]] = {}
         self.parts: dict[bytes, list[bytes]] = {}
         """Unfinished downloads by root, as the last scan saw them."""
         self.linked_folders: list[bytes] = []
         """Real paths of folders outside the roots that links lead to, as the last scan saw them."""
 
-    def scan(self, plans: Iterable[RootPlan], progress: Callable[[int, int], None]) -> ScanReport:
-        """Bring the index up to date.
+    def scan(
+        self, plans: Iterable[RootPlan], progress: Callable[[int, int], None], *, everything: bool = False
+    ) -> ScanReport:
+        """Bring the index up to date; `everything` reads the headers of unchanged files too.
 
         `progress(done, total)` may raise InterruptedError to end it: what is written by then is kept.
         Raises: StorageError.
         """
         begun = time.monotonic()
         wanted = list(plans)
-        forget_old_examinations(self._index)
+        self._oldest = EXAMINATION + 1 if everything else EXAMINATION
+        forget_old_examinations(self._index, self._oldest)
         roots = self._index.set_roots((plan.path, plan.folder_names) for plan in wanted)
         by_path = {os.fsencode(root.path): root for root in roots}
         walker = Walker([(os.fsencode(plan.path), plan.suffixes) for plan in wanted], lambda count: progress(count, 0))
@@ -121,7 +125,7 @@ class Scanner:
         if differing or stamps:
             known = known_files(self._index, root.id)
             for path in differing:
-                compared.sort(Entry(path, *found.entries[path]), known.get(path))
+                compared.sort(Entry(path, *found.entries[path]), known.get(path), self._oldest)
             self._sort_absent(compared, found, {path: known[path] for path in stamps})
         return compared
 

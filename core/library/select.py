@@ -17,7 +17,7 @@ ORDERS = {
 #: Contents that lie on disk more than once.
 DUPLICATES = (
     f"SELECT f.sha256 AS sha256, min(f.size_bytes) AS size_bytes, count(DISTINCT {IDENTITY}) AS copies FROM {FROM} "  # noqa: S608
-    "WHERE f.sha256 IS NOT NULL AND r.listed GROUP BY f.sha256 HAVING copies > 1"
+    "WHERE f.sha256 IS NOT NULL AND f.damaged IS NULL AND r.listed GROUP BY f.sha256 HAVING copies > 1"
 )
 
 

@@ -41,7 +41,10 @@ class Entry(NamedTuple):
 
 @dataclass(slots=True)
 class Walked:
-    """What one root holds; `entries` are what an `Entry` has, by its path: a hundred thousand bare tuples cost half as much. Below `blocked` (relative folders with a `/` at the end, or files) nothing is known."""
+    """What one root holds. Below `blocked` (relative folders with a `/` at the end, or files) nothing is known.
+
+    `entries` are what an `Entry` has, by its path: a hundred thousand bare tuples cost half as much.
+    """
 
     root: bytes
     available: bool = True
@@ -113,7 +116,6 @@ class Walker:
 
     def _tree(self, walked: Walked, prefix: bytes, real_top: bytes) -> list[bytes]:
         """Walk real folders from one on, and return the links to folders among them."""
-        suffixes = self._suffixes[walked.root]
         links: list[bytes] = []
         pending = [(prefix, real_top)]
         while pending:

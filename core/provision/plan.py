@@ -13,7 +13,6 @@ from typing import Any
 
 from ..downloads.network import Networks
 from ..downloads.placement import Placement
-from ..downloads.store import DownloadStore
 from ..downloads.worker import resolve_request
 from ..errors import NameTakenError, StowError, UsageError
 from ..net.secrets import scrub
@@ -89,7 +88,7 @@ class Planner:
     sessions: SessionRegistry
     places: FolderPlaces
     check: RequestCheck
-    store: DownloadStore
+    copies: Callable[[ResolvedFile], list[Path]]
     active: Callable[[], Iterable[Download]]
 
     async def plan(self, requests: Sequence[DownloadRequest], session: Session | None) -> Plan:
@@ -137,11 +136,7 @@ class Planner:
             sha256=file.digest.hex if file.digest is not None and file.digest.algorithm == "sha256" else None,
             base_model=file.base_model_hint,
         )
-        copies = [Path(row.dest_path) for row in self._copies(file) if row.dest_path is not None]
-        return await asyncio.to_thread(_decided, item, placement, file, copies)
-
-    def _copies(self, file: ResolvedFile) -> list[Download]:
-        return self.store.completed_with(file.digest) if file.digest is not None else []
+        return await asyncio.to_thread(_decided, item, placement, file, self.copies(file))
 
 
 def plan_json(plan: Plan, *, with_paths: bool) -> dict[str, Any]:

@@ -33,6 +33,8 @@ _log = logging.getLogger("comfystow.sources")
 _SITES = ("https://civitai.com", "https://civitai.red")
 #: Largest batch that `POST /api/v1/model-versions/by-hash/ids` takes (its source, and developer.civitai.com).
 MAX_HASHES = 10_000
+#: Largest batch that `POST /api/v1/model-versions/by-hash` takes.
+MAX_VERSIONS = 100
 
 
 class Civitai:
@@ -114,6 +116,24 @@ class Civitai:
                         found.setdefault(text.lower(), CivitaiSource(model_id=model_id, version_id=version_id))
                     case _:
                         continue
+        return found
+
+    async def files_of(self, digests: list[Digest], credentials: Credentials | None = None) -> dict[str, CivitaiSource]:
+        """Return the very files that have these SHA-256 digests, of the oldest version that lists each, by hex digits.
+
+        Whole versions come, 100 digests in one request: ask for those that `identify` has found.
+        """
+        wanted = sorted({digest.hex for digest in digests if digest.algorithm == "sha256"})
+        found: dict[str, CivitaiSource] = {}
+        for start in range(0, len(wanted), MAX_VERSIONS):
+            batch = [text.upper() for text in wanted[start : start + MAX_VERSIONS]]
+            rows = await self._ask("model-versions/by-hash", credentials, body=batch)
+            versions = [read_version(row) for row in rows] if isinstance(rows, list) else []
+            for version in sorted(versions, key=lambda version: version.id):
+                for file in version.files:
+                    if file.sha256 is not None and file.sha256.hex in wanted:
+                        source = CivitaiSource(model_id=version.model_id, version_id=version.id, file_id=file.id)
+                        found.setdefault(file.sha256.hex, source)
         return found
 
     async def by_digest(self, digest: Digest, credentials: Credentials | None = None) -> CivitaiSource | None:
