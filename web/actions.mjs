@@ -10,6 +10,7 @@ export class Actions {
   #api;
   #downloads;
   #missing;
+  #library;
   #ui;
   /** @type {Map<string, () => Promise<void>>} what waits for the access secret, by the key of its card */
   #waiting = new Map();
@@ -19,12 +20,14 @@ export class Actions {
    * @param {import("./api.mjs").Api} parts.api
    * @param {import("./stores/downloads.mjs").Downloads} parts.downloads
    * @param {import("./stores/missing.mjs").Missing} parts.missing
+   * @param {import("./stores/library.mjs").Library} parts.library
    * @param {import("./stores/ui.mjs").Ui} parts.ui
    */
-  constructor({ api, downloads, missing, ui }) {
+  constructor({ api, downloads, missing, library, ui }) {
     this.#api = api;
     this.#downloads = downloads;
     this.#missing = missing;
+    this.#library = library;
     this.#ui = ui;
   }
 
@@ -110,6 +113,19 @@ export class Actions {
     return this.#run("all", async () => {
       this.#take(await this.#api.request("POST", `/downloads/${verb}-all`));
       await this.#downloads.load();
+    });
+  }
+
+  /**
+   * Ask for a file's origin by its digest, or prove it whole; both read all of it, and the server says when it is done.
+   *
+   * @param {Stow.LibraryFile} file
+   * @param {"identify" | "verify"} what
+   */
+  examine(file, what) {
+    return this.#run(`file:${file.id}`, async () => {
+      await this.#api.request("POST", `/library/${what}`, { ids: [file.id] });
+      this.#library.stale();
     });
   }
 

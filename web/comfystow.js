@@ -7,7 +7,9 @@ import { browserClock } from "./clock.mjs";
 import { afterGraph, beforeGraph, host, register, registerTab, TAB_ID } from "./comfy.mjs";
 import { Combos } from "./combos.mjs";
 import { Offer } from "./offer.mjs";
+import { Change } from "./stores/change.mjs";
 import { Downloads } from "./stores/downloads.mjs";
+import { Library } from "./stores/library.mjs";
 import { Missing, summary } from "./stores/missing.mjs";
 import { System } from "./stores/system.mjs";
 import { Ui } from "./stores/ui.mjs";
@@ -21,9 +23,11 @@ const api = new Api(host.fetchApi, localStorage);
 const downloads = new Downloads(api);
 const missing = new Missing(api, host);
 const system = new System(api, browserClock, () => !document.hidden);
+const library = new Library(api, browserClock);
+const change = new Change(api, browserClock);
 const ui = new Ui();
-const actions = new Actions({ api, downloads, missing, ui });
-const panel = new Panel({ host, downloads, missing, system, ui, actions }, VIEWS);
+const actions = new Actions({ api, downloads, missing, library, ui });
+const panel = new Panel({ host, downloads, missing, system, library, change, ui, actions }, VIEWS);
 const watch = new Watch(missing, browserClock);
 const offer = new Offer({ open: openTab, wanted: () => !panel.open && host.setting(OFFER_SETTING) !== false });
 
@@ -38,6 +42,7 @@ host.on("comfystow.notice", (detail) => {
   if (detail?.kind === "alert") notify(detail.alert);
   if (detail?.kind === "lost") void readAgain();
 });
+host.on("comfystow.library", () => library.stale());
 host.on("reconnected", () => void readAgain());
 host.on("graphChanged", () => watch.edited());
 
@@ -46,6 +51,7 @@ for (const type of ["pointerdown", "pointerup", "pointercancel"]) {
 }
 
 downloads.addEventListener("completed", () => watch.disk());
+change.addEventListener("applied", () => library.stale());
 missing.addEventListener("checked", () => downloads.settled());
 missing.onChange(() => {
   if (missing.phase === "failed" && missing.error?.needsSecret && ui.lock === null) ui.setLock({ wrong: false });

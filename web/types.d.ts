@@ -163,6 +163,101 @@ declare namespace Stow {
     alerts: Alert[];
   }
 
+  type LibraryFlag = "damaged" | "duplicates" | "unidentified";
+
+  interface LibraryQuery {
+    text: string;
+    base: string | null;
+    folder: string | null;
+    flag: LibraryFlag | null;
+  }
+
+  /** A row of `GET /library`. */
+  interface LibraryFile {
+    id: number;
+    name: string;
+    relative_path: string;
+    folder: string;
+    belongs_in: string | null;
+    kind: string | null;
+    base_model: string | null;
+    precision: string | null;
+    parameters: number | null;
+    size_bytes: number;
+    vram_bytes: number | null;
+    sha256: string | null;
+    source: string | null;
+    verified: "digest" | "header" | "size" | null;
+    damaged: string | null;
+    available: boolean;
+    added_at: number;
+    last_used_at: number | null;
+    links: number;
+  }
+
+  interface LibraryTotals {
+    files: number;
+    bytes: number;
+    damaged: number;
+    duplicates_bytes: number;
+    unidentified: number;
+    scanning: { done: number; total: number | null } | null;
+  }
+
+  interface LibraryRoot {
+    id: number;
+    name: string;
+    available: boolean;
+  }
+
+  interface LibraryPage {
+    files: LibraryFile[];
+    count: number;
+    totals: LibraryTotals;
+    roots: LibraryRoot[];
+  }
+
+  interface UsageRow {
+    value: string | null;
+    files: number;
+    bytes: number;
+  }
+
+  /** `GET /library/usage`. */
+  interface LibraryUsage {
+    base_models: UsageRow[];
+    folders: UsageRow[];
+  }
+
+  /** A plan of `POST /library/{organise|dedupe|prune|delete}`, or the change that was made of it. */
+  interface ChangePlan {
+    id: string;
+    kind: "organise" | "dedupe" | "prune" | "delete" | "empty" | "undo";
+    title: string;
+    state: "planning" | "planned" | "applying" | "applied" | "stopped" | "undone";
+    actions: ChangeAction[];
+    bytes: number;
+    saved_bytes: number;
+    conflicts: number;
+    total: number;
+    done: number;
+    skipped: number;
+    failed: number;
+    created_at: number;
+    ended_at: number | null;
+    undone_by: string | null;
+  }
+
+  interface ChangeAction {
+    action: string;
+    from: string;
+    to: string | null;
+    method: string | null;
+    bytes: number;
+    reason: string;
+    conflict: string | null;
+  }
+
   interface WorkflowNode {
     id: number | string;
     type: string;
@@ -273,6 +368,8 @@ declare namespace Stow {
     /** Called when the view comes into sight and when it goes out of it. */
     shown?(context: Context): void;
     hidden?(context: Context): void;
+    /** Called when what it shows was scrolled, or drawn anew; `main` is what scrolls. */
+    scrolled?(context: Context, main: HTMLElement): void;
   }
 
   interface Context {
@@ -280,6 +377,8 @@ declare namespace Stow {
     downloads: import("./stores/downloads.mjs").Downloads;
     missing: import("./stores/missing.mjs").Missing;
     system: import("./stores/system.mjs").System;
+    library: import("./stores/library.mjs").Library;
+    change: import("./stores/change.mjs").Change;
     ui: import("./stores/ui.mjs").Ui;
     actions: import("./actions.mjs").Actions;
   }

@@ -3,6 +3,8 @@
 import { Actions } from "../../web/actions.mjs";
 import { Api } from "../../web/api.mjs";
 import { Downloads } from "../../web/stores/downloads.mjs";
+import { Change } from "../../web/stores/change.mjs";
+import { Library } from "../../web/stores/library.mjs";
 import { Missing } from "../../web/stores/missing.mjs";
 import { System } from "../../web/stores/system.mjs";
 import { Ui } from "../../web/stores/ui.mjs";
@@ -32,9 +34,26 @@ export async function parts(test) {
   const clock = new FakeClock();
   const sight = { visible: true };
   const system = new System(api, clock, () => sight.visible);
+  const library = new Library(api, clock);
+  const change = new Change(api, clock);
   const ui = new Ui();
-  const actions = new Actions({ api, downloads, missing, ui });
-  return { server, address, storage, api, host, downloads, missing, system, clock, sight, ui, actions };
+  const actions = new Actions({ api, downloads, missing, library, ui });
+  return {
+    server,
+    address,
+    storage,
+    api,
+    host,
+    downloads,
+    missing,
+    system,
+    library,
+    change,
+    clock,
+    sight,
+    ui,
+    actions,
+  };
 }
 
 /** A model of the `missing` shape. */

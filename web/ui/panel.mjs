@@ -27,9 +27,10 @@ export class Panel {
       drawBars: () => moveBars(this.#root, (id) => context.downloads.get(id)),
       visible: () => this.open && !document.hidden,
     });
-    const { downloads, missing, system, ui } = context;
-    for (const store of [downloads, missing, system, ui]) store.onChange(() => this.#paint.now());
+    const { downloads, missing, system, library, change, ui } = context;
+    for (const store of [downloads, missing, system, library, change, ui]) store.onChange(() => this.#paint.now());
     for (const store of [downloads, system]) store.onProgress(() => this.#paint.soon());
+    library.onProgress(() => this.#paint.now()); // rows that were asked for by scrolling: a moment's gap is seen
     document.addEventListener("visibilitychange", () => {
       system.turned();
       this.#paint.now();
@@ -84,6 +85,7 @@ export class Panel {
           role: "tabpanel",
           tabindex: 0,
           "aria-labelledby": `comfystow-tab-${view.id}`,
+          onScroll: () => this.#scrolled(),
         },
         h("div", { key: view.id, class: "stow-column" }, locked ?? [addForm(this.#context), body]),
       ),
@@ -94,6 +96,12 @@ export class Panel {
     // A field that has just unfolded takes the focus.
     const unfolded = [.../** @type {NodeListOf<HTMLElement>} */ (this.#root.querySelectorAll("[data-focus]"))];
     unfolded.find((field) => !before.has(field))?.focus();
+    this.#scrolled();
+  }
+
+  #scrolled() {
+    const main = /** @type {HTMLElement | null} */ (this.#root.querySelector(".stow-main"));
+    if (main !== null && main.clientHeight > 0) this.#view.scrolled?.(this.#context, main);
   }
 
   get #view() {

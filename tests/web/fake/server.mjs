@@ -10,6 +10,7 @@ import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { answerLibrary, emptyLibrary } from "./library.mjs";
 
 const HERE = fileURLToPath(new URL(".", import.meta.url));
 const WEB = fileURLToPath(new URL("../../../web/", import.meta.url));
@@ -28,6 +29,7 @@ export class FakeServer {
     token: null,
     system: quiet,
     history: { times: [], gpus: {} },
+    library: emptyLibrary,
   };
   /** @type {{ method: string, path: string, body: any, headers: any }[]} */
   asked = [];
@@ -56,14 +58,14 @@ export class FakeServer {
   }
 
   async #answer(request, response) {
-    const { pathname } = new URL(request.url, "http://here");
+    const { pathname, searchParams } = new URL(request.url, "http://here");
     const body = await bodyOf(request);
     if (pathname === "/fake/events") {
       response.writeHead(200, { "Content-Type": "text/event-stream" });
       this.#viewers.push(response);
       return;
     }
-    const [status, answer] = this.#route(request, pathname, body);
+    const [status, answer] = this.#route(request, pathname, searchParams, body);
     if (status !== 0) {
       response.writeHead(status, { "Content-Type": "application/json" }).end(JSON.stringify(answer));
       return;
@@ -71,7 +73,7 @@ export class FakeServer {
     await serveFile(pathname, response);
   }
 
-  #route(request, pathname, body) {
+  #route(request, pathname, query, body) {
     if (pathname === "/fake" && request.method === "PUT") {
       Object.assign(this.state, body);
       return [200, {}];
@@ -83,12 +85,12 @@ export class FakeServer {
     }
     if (pathname === "/api/models") return [200, ["checkpoints", "loras", "vae", "text_encoders"]];
     if (!pathname.startsWith(ROUTES)) return [0, null];
-    return this.#api(request, pathname.slice(ROUTES.length), body);
+    return this.#api(request, pathname.slice(ROUTES.length), query, body);
   }
 
-  #api(request, path, body) {
+  #api(request, path, query, body) {
     const route = `${request.method} ${path}`;
-    this.asked.push({ method: request.method, path, body, headers: request.headers });
+    this.asked.push({ method: request.method, path, query: query.toString(), body, headers: request.headers });
     const secret = this.state.secret;
     if (secret !== null && request.headers["x-comfystow-secret"] !== secret) {
       return refuse(403, "secret_required", "this server wants its access secret", "`comfystow auth secret` shows it");
@@ -100,6 +102,8 @@ export class FakeServer {
     if (route === "POST /system/lease" || route === "GET /system") return [200, this.state.system];
     if (route === "GET /system/history") return [200, this.state.history];
     if (route === "POST /system/free") return [200, {}];
+    const library = answerLibrary(this.state.library, request.method, path, query, body);
+    if (library !== null) return library;
     if (route === "GET /downloads") return [200, { downloads: this.state.downloads }];
     if (route === "POST /downloads") return [202, this.#submit(body)];
     if (route === "POST /workflow/missing") return [200, [{ workflow: null, models: this.state.models, error: null }]];

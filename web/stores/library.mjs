@@ -1,0 +1,208 @@
+/**
+ * The files that are here, as the server's index tells them: pages of rows that are read when they come into sight, and
+ * the plans that change files.
+ */
+
+import { Store } from "./store.mjs";
+
+const PAGE = 100;
+/** Typing waits this long for the next letter. */
+const TYPING_MS = 200;
+/** While the server indexes, plans or applies, it is asked again this often. */
+const BUSY_MS = 1000;
+
+/** @type {Stow.LibraryQuery} */
+const ANYTHING = { text: "", base: null, folder: null, flag: null };
+
+export class Library extends Store {
+  #api;
+  #clock;
+  #looking = false;
+  #round = 0;
+  /** @type {unknown} */
+  #typing = null;
+  /** @type {unknown} */
+  #again = null;
+  /** @type {Map<number, Stow.LibraryFile[]>} */
+  #pages = new Map();
+  /** @type {Set<number>} pages that are asked for */
+  #asked = new Set();
+  query = ANYTHING;
+  /** @type {number | null} how many files the query finds */
+  total = null;
+  /** @type {Stow.LibraryTotals | null} */
+  totals = null;
+  /** @type {Stow.LibraryRoot[]} */
+  roots = [];
+  /** @type {Stow.LibraryUsage} how many files there are of each base model and folder */
+  usage = { base_models: [], folders: [] };
+  /** @type {import("../api.mjs").StowError | null} */
+  error = null;
+  /** The rows in sight, with some beside them; the view sets it as it is scrolled. */
+  window = { first: 0, last: 40 };
+  /** @type {number | null} the file whose details are open */
+  opened = null;
+
+  /**
+   * @param {Pick<import("../api.mjs").Api, "request">} api
+   * @param {Pick<Stow.Clock, "after" | "cancel">} clock
+   */
+  constructor(api, clock) {
+    super();
+    this.#api = api;
+    this.#clock = clock;
+  }
+
+  /** Somebody looks. What was read before is shown at once, and read again. */
+  look() {
+    this.#looking = true;
+    this.stale();
+  }
+
+  /** Nobody looks any more. */
+  leave() {
+    this.#looking = false;
+    for (const timer of [this.#typing, this.#again]) if (timer !== null) this.#clock.cancel(timer);
+    this.#typing = this.#again = null;
+  }
+
+  /** Files came, went or changed. */
+  stale() {
+    if (this.#looking) void this.#read({ keep: true });
+  }
+
+  /**
+   * @param {Partial<Stow.LibraryQuery>} part
+   * @param {{ typing?: boolean }} [options] whether more may follow at once
+   */
+  ask(part, { typing = false } = {}) {
+    this.query = { ...this.query, ...part };
+    if (this.#typing !== null) this.#clock.cancel(this.#typing);
+    this.#typing = null;
+    if (!typing) {
+      void this.#read({ keep: false });
+      return;
+    }
+    this.#typing = this.#clock.after(TYPING_MS, () => {
+      this.#typing = null;
+      void this.#read({ keep: false });
+    });
+  }
+
+  /** Whether nothing is left out. */
+  get unfiltered() {
+    return Object.entries(ANYTHING).every(([name, value]) => /** @type {any} */ (this.query)[name] === value);
+  }
+
+  /**
+   * @param {number} index
+   * @returns {Stow.LibraryFile | null} null while it is being read
+   */
+  row(index) {
+    return this.#pages.get(Math.floor(index / PAGE))?.[index % PAGE] ?? null;
+  }
+
+  /**
+   * @param {number} first
+   * @param {number} last
+   * @returns {boolean} whether other rows are in sight now
+   */
+  see(first, last) {
+    if (first === this.window.first && last === this.window.last) return false;
+    this.window = { first, last };
+    this.#fill();
+    return true;
+  }
+
+  /** @param {number} id */
+  open(id) {
+    this.opened = this.opened === id ? null : id;
+    this.changed();
+  }
+
+  /** Read the rows in sight that are not read yet. */
+  #fill() {
+    const last = Math.min(this.window.last, (this.total ?? 0) - 1);
+    for (let page = Math.floor(this.window.first / PAGE); page <= Math.floor(last / PAGE); page += 1) {
+      if (!this.#pages.has(page) && !this.#asked.has(page)) void this.#readPage(page, this.#round);
+    }
+  }
+
+  /** @param {{ keep: boolean }} options whether the old rows stand until the new ones are here */
+  async #read({ keep }) {
+    const round = ++this.#round;
+    this.#asked.clear();
+    const pages = this.#pages;
+    const first = keep ? Math.floor(this.window.first / PAGE) : 0;
+    try {
+      const answer = await this.#request(first);
+      if (round !== this.#round) return;
+      this.#pages = new Map();
+      this.#take(answer, first);
+    } catch (error) {
+      if (round !== this.#round) return;
+      this.#pages = pages;
+      this.error = /** @type {import("../api.mjs").StowError} */ (error);
+    }
+    this.changed();
+    this.#fill();
+    await this.#count(round);
+  }
+
+  /** @param {number} round */
+  async #count(round) {
+    try {
+      const usage = await this.#api.request("GET", "/library/usage");
+      if (round !== this.#round) return;
+      this.usage = usage;
+      this.changed();
+    } catch {
+      // Without these numbers there are fewer chips, and no more.
+    }
+  }
+
+  /**
+   * @param {number} page
+   * @param {number} round
+   */
+  async #readPage(page, round) {
+    this.#asked.add(page);
+    try {
+      const answer = await this.#request(page);
+      if (round !== this.#round) return;
+      this.#take(answer, page);
+      this.progressed();
+    } catch {
+      // The page stays unread; the next look at it asks again.
+    }
+    this.#asked.delete(page);
+  }
+
+  /** @param {number} page */
+  #request(page) {
+    const { text, base, folder, flag } = this.query;
+    const asked = new URLSearchParams({ offset: String(page * PAGE), limit: String(PAGE) });
+    if (text.trim() !== "") asked.set("q", text.trim());
+    if (base !== null) asked.set("base", base);
+    if (folder !== null) asked.set("folder", folder);
+    if (flag !== null) asked.set(flag, "1");
+    return this.#api.request("GET", `/library?${asked}`);
+  }
+
+  /**
+   * @param {Stow.LibraryPage} answer
+   * @param {number} page
+   */
+  #take(answer, page) {
+    this.#pages.set(page, answer.files);
+    this.total = answer.count;
+    this.totals = answer.totals;
+    this.roots = answer.roots;
+    this.error = null;
+    if (answer.totals.scanning === null || this.#again !== null) return;
+    this.#again = this.#clock.after(BUSY_MS, () => {
+      this.#again = null;
+      this.stale();
+    });
+  }
+}
