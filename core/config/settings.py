@@ -88,3 +88,37 @@ class Settings:
     alert_webhook_secret: str | None = setting(None, "Key of the webhook's signature.", remote=False, secret=True)
     alert_webhook_retry_seconds: float = setting(2.0, "First pause before a webhook is tried again; it doubles.")
     alert_webhook_retry_limit: int = setting(8, "How often a webhook is tried before the message is dropped.")
+
+    # Idle machines and their providers
+    idle_mode: str | None = setting(
+        None, "`off`, `notify`, `stop` or `terminate`; unset is `notify` on a rented machine and `off` elsewhere."
+    )
+    idle_timeout_seconds: float = setting(1800.0, "Without any activity, until the warning; at least 300.")
+    idle_grace_seconds: float = setting(300.0, "From the warning until the machine is stopped.")
+    idle_check_seconds: float = setting(15.0, "Between two looks at what is done on the machine.")
+    idle_gpu_threshold: float = setting(0.05, "Share of its time that a GPU may be busy and still count as idle.")
+    idle_unknown_seconds: float = setting(1800.0, "Without knowing whether it is idle, until that is told as an alert.")
+    idle_lifetime_seconds: float | None = setting(
+        None, "Age at which the machine is stopped whatever is done on it; unset never.", remote=False
+    )
+    idle_allow_terminate: bool = setting(
+        False, "Let `terminate` delete the machine, where a network volume survives.", remote=False
+    )
+    idle_ignore: tuple[str, ...] = setting((), "Signals that are left out: names from docs/pods.md, as `gpu`.")
+    idle_retry_seconds: float = setting(60.0, "First pause before a failed stop is tried again; it doubles.")
+    idle_clock_rate: float = setting(1.0, "For tests: how much faster the idle policy's clock runs.", remote=False)
+    idle_stop_command: str | None = setting(
+        None, "Program that stops this machine, in place of its provider's API.", remote=False
+    )
+    idle_ssh_port: int = setting(22, "Port whose connections are SSH sessions.")
+    jupyter_url: str | None = setting(None, "A Jupyter server whose kernels count; local ones are found.", remote=False)
+    jupyter_token: str | None = setting(None, "Its token (JUPYTER_TOKEN).", remote=False, secret=True)
+    cost_per_hour: float | None = setting(None, "Price of this machine for an hour, where its provider does not tell.")
+    runpod_api_url: str = setting("https://api.runpod.io", "RunPod's API.", remote=False)
+    vast_api_url: str = setting("https://console.vast.ai", "vast.ai's API.", remote=False)
+    provider_tries: int = setting(4, "How often one way of stopping the machine is tried.", remote=False)
+    provider_pause_seconds: float = setting(2.0, "First pause before it is asked again; it doubles.", remote=False)
+    provider_timeout_seconds: float = setting(20.0, "For one answer of a provider.", remote=False)
+    provider_confirm_seconds: float = setting(
+        30.0, "Until an accepted stop must show in the machine's state.", remote=False
+    )

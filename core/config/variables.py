@@ -40,6 +40,7 @@ FOREIGN_VARIABLES = (
     "SSL_CERT_DIR",
     "CUDA_VISIBLE_DEVICES",
     "CUDA_DEVICE_ORDER",
+    "JUPYTER_TOKEN",
 )
 
 #: Settings that another program names too.
@@ -48,4 +49,5 @@ ALIASES = {
     "civitai_endpoint": "CIVITAI_ENDPOINT",
     "hf_offline": "HF_HUB_OFFLINE",
     "rented_cores": "RUNPOD_CPU_COUNT",
+    "jupyter_token": "JUPYTER_TOKEN",
 }
