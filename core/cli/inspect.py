@@ -16,6 +16,7 @@ from .options import add_common, installation_of, session_client_of
 from .output import exit_code_of, say, show_error, show_json
 
 _TITLES = ("kind", "base_model", "folder", "precision", "format")
+_MOST_REASON_CHARS = 160
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -66,11 +67,18 @@ def _remote(client: SyncEngineClient, refs: list[str]) -> dict[str, dict[str, An
 def _show(row: dict[str, Any], *, explain: bool) -> None:
     print(f"{row['ref']}:")
     for name in _TITLES:
-        print(f"  {name.replace('_', ' '):<11} {row[name] or 'unknown'}")
+        more = {"kind": row["detail"], "base_model": row["base_model_version"]}.get(name)
+        print(f"  {name.replace('_', ' '):<11} {row[name] or 'unknown'}{f' ({more})' if more else ''}")
+    if row["alternatives"]:
+        print(f"  {'choose':<11} {' or '.join(row['alternatives'])}")
+    if row["trigger_words"]:
+        print(f"  {'words':<11} {', '.join(row['trigger_words'])}")
     print(f"  {'parameters':<11} {row['parameters']:,} in {row['tensors']} tensors")
     print(f"  {'size':<11} {format_bytes(row['size_bytes'])}, in VRAM {format_bytes(row['vram_bytes'])}")
     if explain:
         for line in row["evidence"]:
             print(f"  because     {line}")
+        for line in row["rejected"]:
+            print(f"  not         {line[:_MOST_REASON_CHARS]}")
         for name, value in row["metadata"].items():
             print(f"  metadata    {name}: {str(value)[:200]}")

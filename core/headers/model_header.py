@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 #: Reads `size` bytes at an offset; fewer come only at the end of the file.
 Read = Callable[[int, int], bytes]
@@ -12,11 +13,10 @@ Read = Callable[[int, int], bytes]
 MAX_HEADER_BYTES = 100_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Tensor:
+class Tensor(NamedTuple):
     """One tensor: type in the format's own spelling, shape, and its bytes counted from the file's beginning.
 
-    `stop` is None where the type's size is not known.
+    `stop` is None where the type's size is not known. A named tuple, because a library's index makes millions of them.
     """
 
     dtype: str

@@ -1,10 +1,17 @@
-"""The safetensors header: 8 bytes of length, JSON, tensors without holes (safetensors README, "Format")."""
+"""The safetensors header: 8 bytes of length, JSON, tensors without holes (safetensors README, "Format").
+
+The JSON is of one form only, so a pattern reads it: faster than a general parser with a look at every key, and in
+memory that stays a small multiple of the header, whatever a stranger puts there. An entry of another form (other order
+of its fields, escapes in its name) is parsed as JSON, alone.
+"""
 
 from __future__ import annotations
 
 import json
 import math
+import re
 import struct
+from collections.abc import Iterator
 
 from ..errors import HeaderError
 from .model_header import MAX_HEADER_BYTES, ModelHeader, Read, Tensor
@@ -34,6 +41,22 @@ _DTYPE_BITS = {
     "I64": 64,
     "U64": 64,
 }
+_MAX_DIMENSIONS = 64
+#: No entry of 64 dimensions is longer; a longer one is not parsed.
+_MAX_ENTRY_CHARS = 8192
+
+_TEXT = r'"[^"\\\x00-\x1f]*+(?:\\.[^"\\\x00-\x1f]*+)*+"'
+_PLAIN_ENTRY = re.compile(
+    r'\s*"([^"\\\x00-\x1f]*+)"\s*:\s*\{\s*"dtype"\s*:\s*"([A-Z0-9_]{1,20})"\s*,'
+    r'\s*"shape"\s*:\s*\[([0-9, ]*+)\]\s*,'
+    r'\s*"data_offsets"\s*:\s*\[\s*([0-9]{1,18})\s*,\s*([0-9]{1,18})\s*\]\s*\}\s*([,}])'
+)
+_NAME = re.compile(rf"\s*({_TEXT})\s*:\s*")
+_METADATA = re.compile(rf"\{{\s*(?:{_TEXT}\s*:\s*{_TEXT}\s*(?:,(?!\s*\}})\s*|(?=\}})))*+\}}|null")
+_EMPTY = re.compile(r"\{\s*\}")
+_AFTER_ENTRY = re.compile(r"\s*([,}])")
+_NUMBERS = re.compile(r" *(?:[0-9]{1,15}(?: *, *[0-9]{1,15})* *)?")
+_METADATA_KEY = "__metadata__"
 
 
 def parse_safetensors(read: Read, size_bytes: int) -> ModelHeader:
@@ -52,33 +75,112 @@ def parse_safetensors(read: Read, size_bytes: int) -> ModelHeader:
     raw = read(8, length)
     if len(raw) != length:
         raise _bad("the file ends within the header")
-    entries = _load(raw)
-    metadata = _metadata(entries.pop("__metadata__", None))
-    start = 8 + length
-    tensors = {name: _tensor(name, entry, start) for name, entry in entries.items()}
-    end = _end_without_holes(tensors, start)
+    if not raw.startswith(b"{"):
+        raise _bad("its header is no JSON object")
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as err:
+        raise _bad("its header is no UTF-8") from err
+    del raw
+    parsed = _Entries(text, 8 + length)
+    end = _end_without_holes(parsed.tensors, 8 + length)
     return ModelHeader(
         format="safetensors",
-        metadata=metadata,
-        tensors=tensors,
-        data_start=start,
+        metadata=parsed.metadata,
+        tensors=parsed.tensors,
+        data_start=8 + length,
         expected_size_bytes=end,
         padded_size_bytes=end,
     )
 
 
-def _load(raw: bytes) -> dict[str, object]:
-    if not raw.startswith(b"{"):
-        raise _bad("its header is no JSON object")
-    try:
-        entries = json.loads(raw.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
-    except HeaderError:
-        raise
-    except (ValueError, RecursionError) as err:
-        raise _bad("its header is no proper JSON") from err
-    if not isinstance(entries, dict):
-        raise _bad("its header is no JSON object")
-    return entries
+class _Entries:
+    """Walks along the entries, each beginning where the last one ended."""
+
+    def __init__(self, text: str, data_start: int) -> None:
+        self.metadata: dict[str, object] = {}
+        self.tensors: dict[str, Tensor] = {}
+        self._text = text
+        self._start = data_start
+        self._has_metadata = False
+        self._kinds: dict[tuple[str, str], tuple[tuple[int, ...], int | None]] = {}
+        empty = _EMPTY.match(text)
+        at, more = (empty.end(), "}") if empty is not None else (1, ",")
+        while more == ",":
+            at, more = self._plain(at)
+            if more == ",":
+                at, more = self._other(at)
+        if text[at:].strip(" \t\r\n"):
+            raise _bad("its header goes on after its end")
+
+    def _plain(self, at: int) -> tuple[int, str]:
+        """Take entries of the usual form; stop at one that is not, or at the end."""
+        tensors, kinds, start = self.tensors, self._kinds, self._start
+        for entry in _entries_from(self._text, at):
+            name, dtype, shape, begin, end, more = entry.groups()
+            if name in tensors or name == _METADATA_KEY:
+                raise _bad("its header names a key twice")
+            known = kinds.get((dtype, shape))
+            if known is None:
+                known = kinds[dtype, shape] = _kind(name, dtype, shape)
+            dimensions, size = known
+            first, last = int(begin), int(end)
+            if size is not None and last - first != size:
+                raise _bad(f"the length of `{name[:80]}` does not fit its shape and type")
+            if first > last:
+                raise _bad(f"the offsets of `{name[:80]}` cannot be")
+            tensors[name] = Tensor(dtype, dimensions, start + first, start + last)
+            at = entry.end()
+            if more == "}":
+                return at, more
+        return at, ","
+
+    def _other(self, at: int) -> tuple[int, str]:
+        """Take one entry of another form: the metadata, or JSON that is written unusually."""
+        key = _NAME.match(self._text, at)
+        if key is None:
+            raise _bad("its header is no proper JSON")
+        name = _loads(key[1])
+        if not isinstance(name, str) or name != _readable(name):
+            raise _bad("one of its names is no text")
+        at = key.end()
+        at = self._take_metadata(at) if name == _METADATA_KEY else self._take_tensor(name, at)
+        after = _AFTER_ENTRY.match(self._text, at)
+        if after is None:
+            raise _bad("its header is no proper JSON")
+        return after.end(), after[1]
+
+    def _take_metadata(self, at: int) -> int:
+        found = _METADATA.match(self._text, at)
+        if found is None:
+            raise _bad("its metadata is no mapping of texts")
+        if self._has_metadata:
+            raise _bad("its header names a key twice")
+        self._has_metadata = True
+        values = _loads(found[0]) or {}
+        if not isinstance(values, dict):
+            raise _bad("its metadata is no mapping of texts")
+        self.metadata.update((_readable(key), _readable(value)) for key, value in values.items())
+        return found.end()
+
+    def _take_tensor(self, name: str, at: int) -> int:
+        try:
+            entry, length = _DECODER.raw_decode(self._text[at : at + _MAX_ENTRY_CHARS])
+        except (ValueError, RecursionError) as err:
+            raise _bad(f"the entry of `{name[:80]}` is not that of a tensor") from err
+        if name in self.tensors:
+            raise _bad("its header names a key twice")
+        self.tensors[name] = _tensor(name, entry, self._start)
+        return at + length
+
+
+def _entries_from(text: str, at: int) -> Iterator[re.Match[str]]:
+    """Give matches as long as each begins where the last ended."""
+    for entry in _PLAIN_ENTRY.finditer(text, at):
+        if entry.start() != at:
+            return
+        yield entry
+        at = entry.end()
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -92,12 +194,40 @@ def _no_constant(name: str) -> object:
     raise _bad(f"its header holds {name}")
 
 
-def _metadata(value: object) -> dict[str, object]:
-    if value is None:
-        return {}
-    if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
-        raise _bad("its metadata is no mapping of texts")
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
+
+
+def _loads(text: str) -> object:
+    try:
+        value: object = _DECODER.decode(text)
+    except (ValueError, RecursionError) as err:
+        raise _bad("its header is no proper JSON") from err
     return value
+
+
+def _readable(text: str) -> str:
+    """Replace lone surrogates, which JSON can spell and nothing can print."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _kind(name: str, dtype: str, shape_text: str) -> tuple[tuple[int, ...], int | None]:
+    if _NUMBERS.fullmatch(shape_text) is None:
+        raise _bad(f"the shape of `{name[:80]}` cannot be")
+    shape = tuple(int(number) for number in shape_text.split(",")) if shape_text.strip() else ()
+    return shape, _size_bytes(name, dtype, shape)
+
+
+def _size_bytes(name: str, dtype: str, shape: tuple[int, ...]) -> int | None:
+    """Return the bytes of a tensor, None for a type that is not known."""
+    if len(shape) > _MAX_DIMENSIONS or not all(0 <= count < 1 << 48 for count in shape):
+        raise _bad(f"the shape of `{name[:80]}` cannot be")
+    bits = _DTYPE_BITS.get(dtype)
+    if bits is None:
+        return None
+    size, rest = divmod(math.prod(shape) * bits, 8)
+    if rest:
+        raise _bad(f"the length of `{name[:80]}` does not fit its shape and type")
+    return size
 
 
 def _tensor(name: str, entry: object, data_start: int) -> Tensor:
@@ -106,12 +236,12 @@ def _tensor(name: str, entry: object, data_start: int) -> Tensor:
             pass
         case _:
             raise _bad(f"the entry of `{name[:80]}` is not that of a tensor")
-    if not all(type(count) is int and 0 <= count < 1 << 48 for count in shape) or len(shape) > 64:
+    if not all(type(count) is int for count in (*shape, begin, end)):
         raise _bad(f"the shape of `{name[:80]}` cannot be")
     if not 0 <= begin <= end < 1 << 62:
         raise _bad(f"the offsets of `{name[:80]}` cannot be")
-    bits = _DTYPE_BITS.get(dtype)
-    if bits is not None and math.prod(shape) * bits != (end - begin) * 8:
+    size = _size_bytes(name, dtype, tuple(shape))
+    if size is not None and size != end - begin:
         raise _bad(f"the length of `{name[:80]}` does not fit its shape and type")
     return Tensor(dtype, tuple(shape), data_start + begin, data_start + end)
 
@@ -119,11 +249,22 @@ def _tensor(name: str, entry: object, data_start: int) -> Tensor:
 def _end_without_holes(tensors: dict[str, Tensor], data_start: int) -> int:
     """Return where the data ends; the library refuses holes and overlaps, so that each byte belongs to one tensor."""
     at = data_start
-    for tensor in sorted(tensors.values(), key=lambda tensor: (tensor.start, tensor.stop or 0)):
-        if tensor.start != at or tensor.stop is None:
+    for _, _, start, stop in tensors.values():
+        if start != at or stop is None:
+            break
+        at = stop
+    else:  # as the library writes them: in the order of their bytes
+        return at
+    at = data_start
+    for _, _, start, stop in sorted(tensors.values(), key=_place):
+        if start != at or stop is None:
             raise _bad("its tensors overlap or leave holes")
-        at = tensor.stop
+        at = stop
     return at
+
+
+def _place(tensor: Tensor) -> tuple[int, int]:
+    return tensor.start, tensor.stop or 0
 
 
 def _bad(reason: str) -> HeaderError:

@@ -1,16 +1,17 @@
-"""What the header of a model file tells, here or at its source; what kind of model it is, a classifier adds."""
+"""What the header of a model file tells, here or at its source."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from math import prod
 from pathlib import Path
 
 from ..errors import HeaderError, NotAModelError, NotFoundError
+from ..headers.classify import classify
 from ..headers.gguf import parse_gguf
 from ..headers.model_header import ModelHeader
+from ..headers.precision import Stored, measure
 from ..headers.safetensors import parse_safetensors
 from ..headers.sniff import Content, sniff
 from ..net.client import HttpClient
@@ -24,34 +25,30 @@ _MOST_METADATA = 200
 _MOST_TEXT = 2000
 _MOST_EXAMPLES = 8
 
-#: safetensors' and ggml's names of types that people call otherwise (safetensors `dtype.rs`, ggml `ggml.h`).
-_PRECISIONS = {
-    "F64": "fp64",
-    "F32": "fp32",
-    "F16": "fp16",
-    "BF16": "bf16",
-    "F8_E4M3": "fp8_e4m3fn",
-    "F8_E5M2": "fp8_e5m2",
-    "I8": "int8",
-    "U8": "uint8",
-}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inspection:
-    """One file. `kind`, `folder`, `base_model` and `confidence` are None until something has told them."""
+    """One file; what its header does not tell is None."""
 
     ref: str
     path: str | None = None
     kind: str | None = None
     folder: str | None = None
     base_model: str | None = None
+    base_model_version: str | None = None
+    detail: str | None = None
     precision: str | None = None
     parameters: int | None = None
     size_bytes: int | None = None
     vram_bytes: int | None = None
     confidence: str | None = None
     evidence: tuple[str, ...] = ()
+    rejected: tuple[str, ...] = ()
+    """What else it could have been, and why it is not."""
+    alternatives: tuple[str, ...] = ()
+    """Folders between which only a person can choose."""
+    trigger_words: tuple[str, ...] = ()
+    training: dict[str, str] = field(default_factory=dict)
     format: str | None = None
     tensors: int | None = None
     precisions: dict[str, int] = field(default_factory=dict)
@@ -60,40 +57,41 @@ class Inspection:
     error: ErrorInfo | None = None
 
 
-#: Says more about an inspection from its header: kind, base model, folder, confidence, and the evidence for them.
-Classify = Callable[[ModelHeader, Inspection], Inspection]
-
-
-def inspect_header(ref: str, header: ModelHeader, size_bytes: int, classify: Classify | None = None) -> Inspection:
-    """Tell what a header tells (pure)."""
-    counts: Counter[str] = Counter()
-    for tensor in header.tensors.values():
-        counts[tensor.dtype] += prod(tensor.shape)
-    ends = [tensor.stop for tensor in header.tensors.values()]
-    stored = [tensor.stop - tensor.start for tensor in header.tensors.values() if tensor.stop is not None]
-    main = counts.most_common(1)[0][0] if counts else None
-    found = Inspection(
+def inspect_header(ref: str, header: ModelHeader, size_bytes: int) -> Inspection:
+    """Tell what a header tells (pure). Raises: HeaderError: it is of a known kind, and damaged."""
+    found = classify(header)
+    stored = measure(header)
+    return Inspection(
         ref=ref,
-        precision=_PRECISIONS.get(main, main.lower()) if main is not None else None,
-        parameters=sum(counts.values()),
+        kind=found.kind,
+        folder=found.folder,
+        base_model=found.base_model,
+        base_model_version=found.base_model_version,
+        detail=found.detail,
+        precision=found.precision,
+        parameters=found.parameters,
         size_bytes=size_bytes,
-        vram_bytes=sum(stored) if None not in ends else None,
+        vram_bytes=found.vram_bytes,
+        confidence=found.confidence,
+        evidence=found.evidence + _evidence(header, stored, size_bytes),
+        rejected=found.rejected,
+        alternatives=found.alternatives,
+        trigger_words=found.trigger_words,
+        training=found.training,
         format=header.format,
         tensors=len(header.tensors),
-        precisions=dict(counts.most_common()),
+        precisions=stored.counts,
         metadata=_shown(header.metadata),
-        evidence=_evidence(header, counts, size_bytes),
     )
-    return classify(header, found) if classify is not None else found
 
 
 async def inspect_remote(
-    client: HttpClient, ref: str, file: ResolvedFile, credentials: Credentials | None, classify: Classify | None = None
+    client: HttpClient, ref: str, file: ResolvedFile, credentials: Credentials | None
 ) -> Inspection:
     """Inspect a file at its source by small ranged requests. Raises: StowError."""
     header = await read_remote_header(client, file, credentials)
     size = file.size_bytes if file.size_bytes is not None else header.expected_size_bytes
-    found = inspect_header(ref, header, size or 0, classify)
+    found = inspect_header(ref, header, size or 0)
     told = tuple(
         f"its source says {what} {value}"
         for what, value in (("it belongs in", file.folder_hint), ("its base model is", file.base_model_hint))
@@ -103,7 +101,7 @@ async def inspect_remote(
     return replace(found, folder=folder, evidence=found.evidence + told)
 
 
-def inspect_file(path: Path, ref: str | None = None, classify: Classify | None = None) -> Inspection:
+def inspect_file(path: Path, ref: str | None = None) -> Inspection:
     """Inspect a file of this machine; it is read up to the end of its header. Raises: NotFoundError, HeaderError."""
     name = ref if ref is not None else str(path)
     try:
@@ -117,7 +115,7 @@ def inspect_file(path: Path, ref: str | None = None, classify: Classify | None =
             header = parse_header(read(0, _SNIFF_BYTES), read, size, path.name)
     except OSError as err:
         raise NotFoundError(f"cannot read `{path}`: {err.strerror or err}", hint="check the path") from err
-    return replace(inspect_header(name, header, size, classify), path=str(path.absolute()))
+    return replace(inspect_header(name, header, size), path=str(path.absolute()))
 
 
 def parse_header(first: bytes, read: Callable[[int, int], bytes], size_bytes: int, name: str) -> ModelHeader:
@@ -134,9 +132,9 @@ def parse_header(first: bytes, read: Callable[[int, int], bytes], size_bytes: in
     )
 
 
-def _evidence(header: ModelHeader, counts: Counter[str], size_bytes: int) -> tuple[str, ...]:
-    held = ", ".join(f"{count:,} {dtype}" for dtype, count in counts.most_common(_MOST_EXAMPLES))
-    lines = [f"{header.format}: {len(header.tensors)} tensors, {sum(counts.values()):,} parameters ({held or 'none'})"]
+def _evidence(header: ModelHeader, stored: Stored, size_bytes: int) -> tuple[str, ...]:
+    held = ", ".join(f"{count:,} {dtype}" for dtype, count in list(stored.counts.items())[:_MOST_EXAMPLES])
+    lines = [f"{header.format}: {len(header.tensors)} tensors, {stored.parameters:,} parameters ({held or 'none'})"]
     whole = header.fits(size_bytes)
     if whole is not None:
         stated = f"{header.expected_size_bytes:,}"

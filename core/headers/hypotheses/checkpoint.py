@@ -1,0 +1,42 @@
+"""Checkpoints: a diffusion model with its VAE or its text encoders in one file."""
+
+from __future__ import annotations
+
+from ..classification import Claim, Confidence, Match, WhyNot
+from ..kinds import Kind
+from ..part import Subject
+from . import diffusion
+
+_VAE = ("first_stage_model.", "vae.", "pretransform.model.")
+_TEXT = ("cond_stage_model.", "conditioner.", "text_encoders.", "text_encoder.")
+_IMAGE = ("embedder.model.visual.",)
+
+
+#: What makes a checkpoint of a diffusion model.
+BESIDE = (*_VAE, *_TEXT, *_IMAGE)
+
+
+def checkpoint(subject: Subject) -> Claim | WhyNot:
+    """Hold where a diffusion model stands beside a VAE or a text encoder."""
+    if subject.adapters:
+        return WhyNot("it holds pairs of low rank")
+    beside = subject.prefixes(*BESIDE)
+    if not beside:
+        return WhyNot("there is neither a VAE nor a text encoder beside the model")
+    told = tuple(f"{sum(1 for _ in subject.part(one).names())} tensors under `{one}`" for one in beside)
+    match diffusion.find(subject):
+        case (str(prefix), Match() as found):
+            if not prefix:
+                return WhyNot("its diffusion model has no prefix")
+            return Claim(
+                kind=Kind.CHECKPOINT,
+                base_model=found.base_model,
+                base_model_version=found.version,
+                evidence=(*found.evidence, *told),
+            )
+        case _:
+            pass
+    if any(one in _VAE for one in beside) and subject.prefixes("model.diffusion_model."):
+        told = ("`model.diffusion_model.` holds a model of no family that is known", *told)
+        return Claim(kind=Kind.CHECKPOINT, evidence=told, confidence=Confidence.LIKELY)
+    return WhyNot("no diffusion model is in it")

@@ -1,0 +1,29 @@
+"""IP-Adapter and InstantID: pictures as prompts."""
+
+from __future__ import annotations
+
+from ..classification import Claim, Confidence, WhyNot
+from ..kinds import Kind
+from ..part import Subject
+
+# Width of the text conditioning -> base model.
+_BY_CONTEXT = {768: "SD 1.5", 1024: "SD 2", 1280: "SDXL Refiner", 2048: "SDXL"}
+
+
+def ip_adapter(subject: Subject) -> Claim | WhyNot:
+    """Hold where pictures become keys and values beside those of words (tencent-ailab `IP-Adapter`)."""
+    if not subject.mentions("\nip_adapter."):
+        return WhyNot("no `ip_adapter.`")
+    key = next((name for name in subject.tensors if name.startswith("ip_adapter.") and ".to_k_ip" in name), None)
+    image = next((name for name in subject.tensors if name.startswith(("image_proj.", "image_proj_model."))), None)
+    if key is None or image is None:
+        return WhyNot("no `ip_adapter.….to_k_ip` with an `image_proj.`")
+    context = subject.whole.size(key, 1)
+    base = _BY_CONTEXT.get(context or 0)
+    if base is None and subject.prefixes("ip_adapter.double_blocks.", "ip_adapter.0.", "double_blocks."):
+        base = "Flux" if context in {3072, 4096} else None
+    told = subject.whole.told(key, image)
+    resampler = subject.whole.has("image_proj.latents")
+    if resampler and subject.whole.size("image_proj.proj_in.weight", 1) == 512 and base == "SDXL":
+        return Claim(kind=Kind.INSTANTID, base_model=base, evidence=told, confidence=Confidence.LIKELY)
+    return Claim(kind=Kind.IP_ADAPTER, base_model=base, evidence=told)

@@ -1,0 +1,145 @@
+"""A header as hypotheses look at it: shapes in PyTorch's order, with parts that share a prefix of their names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+
+from .adapters import Adapter, find_adapters
+from .model_header import ModelHeader, Tensor
+
+Shape = tuple[int, ...]
+
+_GGUF_SHAPE = "comfy.gguf.orig_shape."
+
+
+class Part:
+    """The tensors of a file whose names begin with `prefix`, known by the rest of their names."""
+
+    def __init__(self, subject: Subject, prefix: str = "") -> None:
+        self.subject = subject
+        self.prefix = prefix
+
+    def has(self, *names: str) -> bool:
+        """Tell whether all of the names are there."""
+        tensors, prefix = self.subject.tensors, self.prefix
+        return all(prefix + name in tensors for name in names)
+
+    def any(self, *names: str) -> str | None:
+        """Return the first of the names that is there."""
+        return next((name for name in names if self.prefix + name in self.subject.tensors), None)
+
+    def shape(self, name: str) -> Shape | None:
+        """Return the shape of a tensor as PyTorch spells it, None where it is not there or packed by a quantisation."""
+        return self.subject.shape(self.prefix + name)
+
+    def size(self, name: str, dimension: int) -> int | None:
+        """Return one dimension of a tensor, None where it has no such."""
+        shape = self.shape(name)
+        return shape[dimension] if shape is not None and -len(shape) <= dimension < len(shape) else None
+
+    def holds(self, stem: str) -> bool:
+        """Tell whether a name begins with the stem."""
+        return self.subject.begins(self.prefix + stem)
+
+    def names(self, stem: str = "") -> Iterator[str]:
+        """Give names, without the prefix, that begin with the stem."""
+        start, skip = self.prefix + stem, len(self.prefix)
+        if not self.holds(stem):
+            return iter(())
+        return (name[skip:] for name in self.subject.tensors if name.startswith(start))
+
+    def blocks(self, stem: str) -> list[int]:
+        """Return the numbers that follow a stem like `double_blocks.`, sorted."""
+        skip = len(stem)
+        numbers = {name[skip:].partition(".")[0] for name in self.names(stem)}
+        return sorted(int(number) for number in numbers if number.isdecimal() and len(number) < 6)
+
+    def count(self, stem: str) -> int:
+        """Return how many numbered blocks follow a stem."""
+        return len(self.blocks(stem))
+
+    def told(self, *names: str) -> tuple[str, ...]:
+        """Write evidence lines for tensors: name and shape."""
+        lines = []
+        for name in names:
+            shape = self.subject.tensors[self.prefix + name].shape if self.has(name) else None
+            if shape is not None:
+                shown = self.shape(name)
+                size = "×".join(map(str, shown if shown is not None else shape)) or "a number"
+                lines.append(f"`{self.prefix}{name}` is there ({size})")
+        return tuple(lines)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A whole header."""
+
+    header: ModelHeader
+
+    @property
+    def tensors(self) -> Mapping[str, Tensor]:
+        """All tensors by name."""
+        return self.header.tensors
+
+    @cached_property
+    def whole(self) -> Part:
+        """All of it as one part."""
+        return Part(self)
+
+    def part(self, prefix: str) -> Part:
+        """Return the tensors under a prefix."""
+        return Part(self, prefix)
+
+    @cached_property
+    def _text(self) -> str:
+        return "\n".join(("", *self.tensors, ""))
+
+    def mentions(self, text: str) -> bool:
+        """Tell whether a text is in a name; a line break stands for the beginning and the end of names."""
+        return text in self._text
+
+    @cached_property
+    def heads(self) -> frozenset[str]:
+        """The first words of all names (up to the first dot)."""
+        return frozenset([name.partition(".")[0] for name in self.tensors])
+
+    def begins(self, stem: str) -> bool:
+        """Tell whether a name begins with the stem."""
+        head, dot, _ = stem.partition(".")
+        return (not dot or head in self.heads) and self.mentions("\n" + stem)
+
+    @cached_property
+    def adapters(self) -> Mapping[str, Adapter]:
+        """What changes a layer of another model, by the layer's name; empty for files that are models themselves."""
+        return find_adapters(self.tensors)
+
+    @cached_property
+    def quantised(self) -> bool:
+        """Whether weights are packed, so that their shapes say nothing (bitsandbytes, nunchaku, nvfp4)."""
+        return any(self.mentions(ending + "\n") for ending in (".absmax", ".qweight", ".weight_scale_2"))
+
+    def shape(self, name: str) -> Shape | None:
+        """Return a shape in PyTorch's order; GGUF turns them round, and may tell the true one apart."""
+        tensor = self.tensors.get(name)
+        if tensor is None:
+            return None
+        if self.header.format == "gguf":
+            told = self.header.metadata.get(_GGUF_SHAPE + name)
+            if isinstance(told, list) and all(type(count) is int for count in told):
+                return tuple(told)
+            return tensor.shape[::-1]
+        if tensor.dtype == "U8" and self.quantised:
+            return None
+        return tensor.shape
+
+    def prefixes(self, *candidates: str) -> list[str]:
+        """Return the candidates that some name begins with; the empty one always counts."""
+        return [one for one in candidates if not one or self.begins(one)]
+
+
+def gap_in(numbers: Iterable[int]) -> int | None:
+    """Return the first number that is missing between the least and the greatest."""
+    return next((one + 1 for one, after in pairwise(sorted(set(numbers))) if after != one + 1), None)
