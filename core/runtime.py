@@ -36,6 +36,7 @@ from .provision.places import FolderPlaces
 from .provision.plan import Planner
 from .provision.requests import RequestCheck
 from .provision.shared import SharedSupply
+from .provision.weight_memory import WeightMemory
 from .records.download import Download
 from .records.event import Event, Topic
 from .records.session import HostState, Session
@@ -60,6 +61,7 @@ class Runtime:
     jobs: Jobs
     places: FolderPlaces
     digests: FileDigests
+    weights: WeightMemory
     watch: Watch
     library: Library
     _catalogue: asyncio.Task[Catalogue] | None = None
@@ -151,7 +153,8 @@ async def open_runtime(state_dir: Path, settings: Settings) -> Runtime:
         ),
         jobs=Jobs(downloads.submit, downloads.get),
         places=places,
-        digests=FileDigests(),
+        digests=FileDigests(library.index),
+        weights=WeightMemory(),
         watch=watch,
         library=library,
     )

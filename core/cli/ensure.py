@@ -10,10 +10,11 @@ from ..engine.sync_client import SyncEngineClient
 from ..errors import ConflictError, NotFoundError, StowError, UsageError
 from .fetch import Wanted
 from .get import fetch_and_report
+from .missing import show_fit
 from .options import add_common, installation_of, session_client_of
 from .output import exit_code_of, say, show_error
 from .plan import ask_plan, dry_run, show_plan
-from .wishes import add_wishes, read_wishes
+from .wishes import add_wishes, facts_of, read_wishes
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Ask what is missing, show it, fetch it."""
     wishes = read_wishes(arguments)
     with session_client_of(installation_of(arguments)) as client:
-        wanted, without = _asked(client, wishes.bodies, search=not arguments.offline)
+        wanted, without = _asked(client, wishes.bodies, facts_of(arguments), offline=arguments.offline)
         without = [*wishes.failed, *without]
         if arguments.dry_run:
             return dry_run(client, wanted, arguments) or exit_code_of(without)
@@ -46,19 +47,21 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _asked(
-    client: SyncEngineClient, bodies: list[tuple[str, dict[str, Any]]], *, search: bool
+    client: SyncEngineClient, bodies: list[tuple[str, dict[str, Any]]], facts: dict[str, object], *, offline: bool
 ) -> tuple[list[Wanted], list[StowError]]:
     """Let the engine choose, once for each file; what it cannot take is told."""
     wanted: dict[Wanted, None] = {}
     without: list[StowError] = []
     for name, body in bodies:
+        options = {"search": not offline, "fit": not offline, "facts": facts, "apply": False}
         try:
-            answer = client.call("POST", "/workflow/ensure", {**body, "search": search, "apply": False})
+            answer = client.call("POST", "/workflow/ensure", {**body, **options})
         except StowError as err:
             say(f"{name}:")
             show_error(err)
             without.append(err)
             continue
+        show_fit(answer["fit"], say)
         wanted.update(dict.fromkeys(wanted_of(request) for request in answer["requests"]))
         for error in open_of(answer):
             show_error(error)

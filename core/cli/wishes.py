@@ -37,12 +37,17 @@ def add_wishes(parser: argparse.ArgumentParser) -> None:
 
 def add_conditions(parser: argparse.ArgumentParser) -> None:
     """Add what the groups and conditions of a manifest go by."""
+    add_facts(parser)
     parser.add_argument("--group", action="append", default=[], metavar="NAME", help="take this group of the manifest")
+    parser.add_argument("--profile", help="the profile that conditions ask for")
+
+
+def add_facts(parser: argparse.ArgumentParser) -> None:
+    """Add what stands for this machine's own GPU."""
     parser.add_argument(
         "--set", action="append", default=[], metavar="FACT=VALUE", dest="facts",
         help="vram_gb=24 or gpu_arch=ada, in place of this machine's own",
     )  # fmt: skip
-    parser.add_argument("--profile", help="the profile that conditions ask for")
 
 
 def facts_of(arguments: argparse.Namespace) -> dict[str, object]:
@@ -55,8 +60,9 @@ def facts_of(arguments: argparse.Namespace) -> dict[str, object]:
                 f"`--set {text[:60]}` is no fact", hint="write --set vram_gb=24, gpu_arch=ada, profile=pod"
             )
         facts[name] = _number(value) if name == "vram_gb" else value
-    if arguments.profile is not None:
-        facts["profile"] = arguments.profile
+    profile = getattr(arguments, "profile", None)  # `missing` reads no manifest
+    if profile is not None:
+        facts["profile"] = profile
     return facts
 
 

@@ -32,7 +32,21 @@ class SettingsRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkflowRequest:
-    """One of both: what ComfyUI's page saves, or what it queues. `search` asks the hubs for what no list knows."""
+    """One of both: what ComfyUI's page saves, or what it queues. `search` asks the hubs for what no list knows.
+
+    `fit` weighs the models, at their sources too, against the GPU here or the `facts` that are given.
+    """
+
+    workflow: Any = None
+    prompt: Any = None
+    search: bool = False
+    fit: bool = False
+    facts: Facts = field(default_factory=Facts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditRequest:
+    """A workflow, a prompt, or both, to be given back with something written into it."""
 
     workflow: Any = None
     prompt: Any = None
@@ -64,6 +78,7 @@ class EnsureRequest:
     groups: tuple[str, ...] = ()
     facts: Facts = field(default_factory=Facts)
     search: bool = True
+    fit: bool = False
     apply: bool = True
 
 

@@ -1,4 +1,4 @@
-"""SHA-256 of files at rest, computed once for each state of a file: path, device, inode, size and time of change."""
+"""SHA-256 of files at rest: what the library's index knows of the very state of a file, else computed once for it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import threading
 from pathlib import Path
 
+from ..library.index import LibraryIndex
 from .present import sha256_of
 
 _MOST = 100_000
@@ -14,7 +15,8 @@ _MOST = 100_000
 class FileDigests:
     """Remembers digests for one engine's life. A file whose bytes are changed gets a new time, and is read again."""
 
-    def __init__(self) -> None:
+    def __init__(self, index: LibraryIndex) -> None:
+        self._index = index
         self._known: dict[tuple[str, int, int, int, int], str] = {}
 
     async def of(self, path: Path) -> str:
@@ -29,6 +31,13 @@ class FileDigests:
         stat = path.stat()
         key = (str(path), stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns)
         if key not in self._known:
+            file = self._index.by_path(path)
+            if (
+                file is not None
+                and file.sha256
+                and (file.size_bytes, file.mtime_ns) == (stat.st_size, stat.st_mtime_ns)
+            ):
+                return file.sha256
             digest = sha256_of(path, left.is_set).hex
             if len(self._known) >= _MOST:
                 self._known.clear()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from ..downloads.network import Networks
+from ..library.index import LibraryIndex
 from ..records.download import ErrorInfo
 from ..records.session import Session
 from ..records.workflow import Candidate, ModelStatus, Presence, RequiredModel
@@ -16,7 +17,7 @@ from ..sources.catalogue import Catalogue
 from ..workflow.candidates import find_candidates
 from ..workflow.missing import statuses
 from ..workflow.requirements import Requirements, requirements
-from ..workflow.status import LayoutInventory
+from .inventory import IndexedInventory
 
 #: Models of one document that are looked up on the hubs: a workflow of unknown names must not become a flood.
 MAX_LOOKED_UP = 40
@@ -39,6 +40,7 @@ class Finder:
     sessions: SessionRegistry
     networks: Networks
     catalogue: Callable[[], Awaitable[Catalogue]]
+    index: LibraryIndex
 
     async def needs(self, document: object, session: Session | None, *, search: bool = False) -> Needs:
         """Return what a workflow or prompt needs; `search` asks the hubs for what no list knows for sure.
@@ -52,7 +54,7 @@ class Finder:
 
         def read() -> tuple[Requirements, list[ModelStatus]]:
             needed = requirements(document, node_inputs)
-            return needed, statuses(needed, LayoutInventory(layout), lookup, inactive=True)
+            return needed, statuses(needed, IndexedInventory(layout, self.index), lookup, inactive=True)
 
         # In a thread: it lists folders, and a large workflow takes a second.
         needed, found = await asyncio.to_thread(read)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from ..errors import ManifestError, UsageError
-from ..records.download import Download, DownloadRequest, ErrorInfo
+from ..records.download import DownloadRequest, ErrorInfo
 from ..records.session import Session
 from ..records.workflow import ModelStatus
 from ..workflow.conditions import Facts
@@ -15,7 +15,7 @@ from ..workflow.document import SkippedPart
 from ..workflow.lock import LockEntry, parse_lock
 from ..workflow.manifest import ManifestEntry, parse_manifest, select
 from .choice import Choices, choose
-from .known_sources import with_history
+from .known_sources import Origins, with_origins
 from .needs import Finder, Needs
 
 #: Documents of one manifest; each is read and matched.
@@ -45,10 +45,8 @@ class Wanted:
     errors: Mapping[str, ErrorInfo] = field(default_factory=dict)
 
 
-async def read_wish(
-    wish: Wish, finder: Finder, session: Session | None, *, history: Iterable[Download] | None = None
-) -> Wanted:
-    """Read a wish; `history` (of downloads) also asks for the sources of what is here: a lock is for other machines.
+async def read_wish(wish: Wish, finder: Finder, session: Session | None, *, origins: Origins | None = None) -> Wanted:
+    """Read a wish; `origins` also asks for the sources of what is here: a lock is for other machines.
 
     Raises: WorkflowError, ManifestError; UsageError: nothing is wished, or two things at once.
     """
@@ -58,13 +56,13 @@ async def read_wish(
     if wish.lock is not None:
         return Wanted(choices=Choices(requests=tuple(request_of_lock(entry) for entry in parse_lock(wish.lock))))
     if wish.manifest is None:
-        return _gathered([await finder.needs(wish.document, session, search=wish.search)], (), history)
+        return _gathered([await finder.needs(wish.document, session, search=wish.search)], (), origins)
     entries = select(parse_manifest(wish.manifest), wish.facts, wish.groups)
     needs = [
         await finder.needs(document, session, search=wish.search) for document in _documents(entries, wish.documents)
     ]
     more = [request_of_entry(entry) for entry in entries if entry.source is not None]
-    return _gathered(needs, more, history)
+    return _gathered(needs, more, origins)
 
 
 def request_of_entry(entry: ManifestEntry) -> DownloadRequest:
@@ -111,11 +109,11 @@ def _documents(entries: Sequence[ManifestEntry], documents: Mapping[str, object]
     return found
 
 
-def _gathered(needs: Sequence[Needs], more: Sequence[DownloadRequest], history: Iterable[Download] | None) -> Wanted:
+def _gathered(needs: Sequence[Needs], more: Sequence[DownloadRequest], origins: Origins | None) -> Wanted:
     statuses = tuple(status for need in needs for status in need.statuses)
-    if history is not None:
-        statuses = tuple(with_history(statuses, history))
-    choices = choose(statuses, with_present=history is not None)
+    if origins is not None:
+        statuses = tuple(with_origins(statuses, origins))
+    choices = choose(statuses, with_present=origins is not None)
     requests = dict.fromkeys((*more, *choices.requests))
     return Wanted(
         choices=Choices(requests=tuple(requests), near=choices.near, open=choices.open, present=choices.present),

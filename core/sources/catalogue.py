@@ -13,6 +13,7 @@ from ..records.model import canonical_folder
 from ..records.workflow import Candidate, Confidence
 from .catalogue_entry import CatalogueEntry, read_list
 from .templates import installed_templates, read_templates
+from .variants import are_variants, family_of
 
 _log = logging.getLogger("comfystow.catalogue")
 _SHIPPED = Path(__file__).with_name("data") / "models.json"
@@ -31,6 +32,7 @@ class Catalogue:
         self._by_name: dict[str, list[CatalogueEntry]] = {}
         self._by_alias: dict[str, list[CatalogueEntry]] = {}
         self._by_digest: dict[str, list[CatalogueEntry]] = {}
+        self._by_family: dict[str, list[CatalogueEntry]] = {}
         seen: set[tuple[str, str | None, str]] = set()
         for entry in entries:
             key = (entry.name.lower(), entry.folder_name, entry.source)
@@ -38,6 +40,7 @@ class Catalogue:
                 continue
             seen.add(key)
             self._by_name.setdefault(entry.name.lower(), []).append(entry)
+            self._by_family.setdefault(family_of(entry.name), []).append(entry)
             for alias in (entry.name, *entry.aliases):
                 self._by_alias.setdefault(_loose(alias), []).append(entry)
             if entry.sha256 is not None:
@@ -78,6 +81,18 @@ class Catalogue:
         return [
             _candidate(entry, Confidence.EXACT, f"{entry.origin} lists the same SHA-256")
             for entry in self._by_digest.get(digits, [])
+        ]
+
+    def variants(self, name: str, folder_name: str | None = None) -> list[CatalogueEntry]:
+        """Return the entries of the same model stored in another way; a common name says nothing."""
+        base = re.split(r"[/\\]", name)[-1]
+        if _COMMON_NAMES.fullmatch(base.lower()):
+            return []
+        folder = canonical_folder(folder_name) if folder_name is not None else None
+        return [
+            entry
+            for entry in self._by_family.get(family_of(base), [])
+            if are_variants(entry.name, base) and folder in {None, entry.folder_name}
         ]
 
 

@@ -25,6 +25,7 @@ from .civitai import Civitai
 from .huggingface import HuggingFace
 from .reference import parse_reference
 from .search import Search, SearchHit
+from .variants import family_of
 
 if TYPE_CHECKING:
     from asyncio import Semaphore
@@ -36,13 +37,8 @@ _SEARCH_LIMIT = 20
 _CACHE_SECONDS = 300.0
 _CACHE_ENTRIES = 200
 _MOST_CANDIDATES = 20
-#: Words of a file name that say how it is stored, not what it is: repositories are rarely named by them.
-_STORAGE_WORDS = frozenset(
-    (
-        *("fp4", "fp8", "fp16", "fp32", "bf16", "int4", "int8", "nf4", "nvfp4", "mxfp8", "e4m3fn", "e5m2", "scaled"),
-        *("pruned", "ema", "emaonly", "safetensors", "gguf", "q2", "q3", "q4", "q5", "q6", "q8", "k", "s", "m", "l"),
-    )
-)
+#: A shorter word alone finds everything.
+_MIN_SINGLE_WORD = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +73,7 @@ class FileFinder:
         if not found:
             for query in _queries(name):
                 rows = await self._by_name(query, name, folder_name, credentials, errors)
-                found = [row for row in rows if not _is_another(row, sha256)]
+                found += [row for row in rows if not _is_another(row, sha256)]
                 if any(row.confidence is not Confidence.GUESS for row in found):
                     break
         return FileFinds(candidates=tuple(_ranked(found, sha256)), errors=errors or None)
@@ -152,11 +148,12 @@ class FileFinder:
 
 
 def _queries(name: str) -> list[str]:
-    """Return what to search for: the name's words, then those that say what it is (pure)."""
+    """Return what to search for, until something is found: all words, those that say what it is, single ones (pure)."""
     stem = re.split(r"[/\\]", name)[-1].rpartition(".")[0] or name
     words = re.findall(r"[0-9a-z.]+", stem.lower())
-    telling = [word for word in words if word not in _STORAGE_WORDS]
+    telling = family_of(name).split()
     texts = [" ".join(words), " ".join(telling), "-".join(telling), " ".join(telling[:2]), "-".join(telling[:2])]
+    texts += [word for word in telling[:2] if len(word) >= _MIN_SINGLE_WORD]
     return [text for text in dict.fromkeys(texts) if text]
 
 

@@ -156,8 +156,9 @@ class Search:
     async def _ask_hub(
         self, text: str, folder_name: str | None, limit: int, credentials: Credentials | None
     ) -> list[SearchHit]:
-        """`GET /api/models?search=` (huggingface_hub `hf_api.py`, list_models)."""
+        """`GET /api/models?search=` (huggingface_hub `hf_api.py`, list_models: the list is short without `expand`)."""
         query = [("search", text), ("limit", str(limit)), ("sort", "downloads"), ("direction", "-1")]
+        query += [("expand", name) for name in ("downloads", "likes", "gated", "tags")]
         if folder_name == "loras":
             query.append(("filter", "lora"))
         data = await self._client.get_json(f"{self._endpoint}/api/models?{urlencode(query)}", credentials=credentials)

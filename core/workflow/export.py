@@ -1,45 +1,50 @@
-"""What is missing as lines that people can copy: links, or `comfystow get` commands."""
+"""What is missing as lines that people can copy: links, or `comfystow get` commands. Works on the `missing` shape."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
+from typing import Any
 
-from ..records.workflow import Candidate, ModelStatus, Presence
-
-
-def link_lines(statuses: Iterable[ModelStatus]) -> list[str]:
-    """Return the best address of each missing model, one a line; `# name` for those without any."""
-    return [
-        f"# {_comment(status.required.name)}: no source is known" if best is None else best.url or best.source
-        for status, best in _missing(statuses)
-    ]
+from ..records.workflow import Candidate, Confidence
+from .knowledge import address_of
 
 
-def get_lines(statuses: Iterable[ModelStatus]) -> list[str]:
-    """Return a `comfystow get` command for each missing model, quoted for a POSIX shell."""
-    lines = []
-    for status, best in _missing(statuses):
-        if best is None:
-            lines.append(f"# {_comment(status.required.name)}: no source is known")
+def export_lines(models: Iterable[Mapping[str, Any]], form: str) -> Iterator[str]:
+    """Yield a line for each missing model that runs: its best `links` address, or the `get` command for it.
+
+    A model without any source is a comment; one whose best source is not sure has that said before it.
+    """
+    for model in models:
+        if model["state"] != "missing" or not model.get("active", True):
             continue
-        words = ["comfystow", "get", best.source]
-        if best.folder_name is not None:
-            subfolder = PurePosixPath(best.name).parent.as_posix() if best.name is not None else "."
-            words += ["--to", best.folder_name if subfolder == "." else f"{best.folder_name}/{subfolder}"]
-        if best.name is not None:
-            words += ["--name", PurePosixPath(best.name).name]
-        if best.sha256 is not None:
-            words += ["--sha256", best.sha256]
-        lines.append(shlex.join(words))
-    return lines
+        best = model["candidates"][0] if model["candidates"] else None
+        if best is None:
+            yield f"# {_comment(model['name'])}: no source is known"
+            continue
+        if not Confidence(best["confidence"]).sure:
+            yield f"# {_comment(model['name'])}, {best['confidence']}: {_comment(best['reason'])}"
+        yield _link(best) if form == "links" else _get(best)
 
 
-def _missing(statuses: Iterable[ModelStatus]) -> Iterable[tuple[ModelStatus, Candidate | None]]:
-    for status in statuses:
-        if status.presence is Presence.MISSING and status.required.active:
-            yield status, status.candidates[0] if status.candidates else None
+def _link(best: Mapping[str, Any]) -> str:
+    candidate = Candidate(source=best["source"], confidence=Confidence.GUESS, reason="", url=best["url"])
+    return address_of(candidate) or str(best["source"])
+
+
+def _get(best: Mapping[str, Any]) -> str:
+    """Return a command, quoted for a POSIX shell."""
+    words = ["comfystow", "get", best["source"]]
+    path = PurePosixPath(best["name"]) if best["name"] is not None else None
+    if best["folder"] is not None:
+        subfolder = path.parent.as_posix() if path is not None else "."
+        words += ["--to", best["folder"] if subfolder == "." else f"{best['folder']}/{subfolder}"]
+    if path is not None:
+        words += ["--name", path.name]
+    if best["sha256"] is not None:
+        words += ["--sha256", best["sha256"]]
+    return shlex.join(words)
 
 
 def _comment(name: str) -> str:

@@ -43,7 +43,12 @@ When all failures of a command are of one class its code is used, else 1.
 "error"}]`, in the order given. `missing`: `[{"workflow", "models": [{"name", "folder", "nodes", "state", "path",
 "candidates": [{"source", "url", "folder", "name", "size_bytes", "sha256", "confidence", "reason"}]}], "error"}]`;
 `state` is `present`, `missing` or `near`, `confidence` is `exact`, `high`, `likely` or `guess`, and `ensure` takes
-the first two. `inspect`: `[{"ref", "path", "kind", "folder", "base_model", "precision", "parameters", "size_bytes",
+the first two. `lock`: `[{"source", "folder", "name", "size_bytes", "sha256", "kind", "base_model"}]`; `sync --check`:
+`{"in_sync", "entries": [… with "state" (held, missing, other), "path", "reason"], "extra": [{"folder", "name", "path",
+"size_bytes"}], "extra_bytes"}`; `sync`: as `get`; `manifest`: `{"manifest", "with_source", "without_source"}`;
+`missing --relink`: `{"changed", "renames": [{"from", "to", "nodes"}]}`; `missing --embed`: `{"written", "models":
+[{"name", "url", "directory", "hash", "hash_type", "nodes"}]}`.
+`inspect`: `[{"ref", "path", "kind", "folder", "base_model", "precision", "parameters", "size_bytes",
 "vram_bytes", "confidence", "evidence": [text], "format", "tensors", "precisions": {type: parameters}, "metadata",
 "error"}]`. `search`: `{"hits": [{"provider", "title", "source", "page_url", "folder_name", "base_model", "downloads",
 "likes", "gated", "preview_url", "score"}], "errors": {provider: error}}`. `store ls`: `[{"sha256", "size_bytes"}]`;

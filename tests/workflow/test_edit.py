@@ -10,14 +10,14 @@ from comfystow.core.records.workflow import (
     Candidate,
     Confidence,
     ModelStatus,
-    NodeMode,
     NodeUse,
     Presence,
     RequiredModel,
 )
 from comfystow.core.workflow.candidates import find_candidates
 from comfystow.core.workflow.edit import Known, Rename, embed, relink
-from comfystow.core.workflow.export import get_lines, link_lines
+from comfystow.core.workflow.export import export_lines
+from comfystow.core.workflow.knowledge import sources_to_embed
 from comfystow.core.workflow.requirements import required_models
 from support.templates import stripped, templates
 
@@ -114,18 +114,40 @@ def test_an_api_prompt_has_no_place_for_it():
         embed({"1": {"class_type": "VAELoader", "inputs": {}}}, [])
 
 
-def missing(name, *candidates, mode=NodeMode.ACTIVE):
-    use = NodeUse(node_id="1", node_type="X", mode=mode)
-    required = RequiredModel(name=name, folder_name="vae", uses=(use,))
-    return ModelStatus(required=required, presence=Presence.MISSING, candidates=candidates)
+def missing(name, *candidates, active=True):
+    rows = [
+        {"source": "hf://o/r/it's.gguf", "url": None, "folder": "vae", "sha256": SHA, "reason": "by name", **row}
+        for row in candidates
+    ]
+    return {"name": name, "folder": "vae", "state": "missing", "active": active, "candidates": rows}
 
 
 def test_missing_models_become_lines_that_a_shell_reads_as_one_command_each():
-    best = Candidate(source="hf://o/r/it's.gguf", url="https://huggingface.co/o/r/resolve/main/it's.gguf",
-                     confidence=Confidence.HIGH, reason="", folder_name="vae", name="it's; rm.gguf", sha256=SHA)  # fmt: skip
-    statuses = [missing("a", best), missing("b\nc"), missing("muted", best, mode=NodeMode.MUTED)]
-    assert link_lines(statuses) == ["https://huggingface.co/o/r/resolve/main/it's.gguf", "# b?c: no source is known"]
-    assert get_lines(statuses) == [
-        f"""comfystow get 'hf://o/r/it'"'"'s.gguf' --to vae --name 'it'"'"'s; rm.gguf' --sha256 {SHA}""",
+    best = {"name": "sub/it's; rm.gguf", "confidence": "high"}
+    models = [missing("a", best), missing("b\nc"), missing("muted", best, active=False),
+              missing("d", {"name": "d.sft", "confidence": "guess"})]  # fmt: skip
+    link = "https://huggingface.co/o/r/resolve/main/it%27s.gguf"
+    assert list(export_lines(models, "links")) == [link, "# b?c: no source is known", "# d, guess: by name", link]
+    assert list(export_lines(models, "get"))[:2] == [
+        f"""comfystow get 'hf://o/r/it'"'"'s.gguf' --to vae/sub --name 'it'"'"'s; rm.gguf' --sha256 {SHA}""",
         "# b?c: no source is known",
     ]
+
+
+def test_only_what_a_workflow_does_not_say_yet_is_written_into_it():
+    def status(name, url=None, sha256=None, **candidate):
+        use = NodeUse(node_id="1", node_type="X")
+        required = RequiredModel(name=name, folder_name="vae", uses=(use,), url=url, sha256=sha256)
+        known = {"source": "hf://o/r@abc/x.sft", "confidence": Confidence.HIGH, "reason": "", **candidate}
+        return ModelStatus(required=required, presence=Presence.MISSING, candidates=(Candidate(**known),))
+
+    said = "https://huggingface.co/o/r/resolve/main/x.sft"
+    found = sources_to_embed(
+        [
+            status("new"),
+            status("said", url=said),
+            status("guessed", confidence=Confidence.LIKELY),
+            status("of this machine", source="file:/x.sft"),
+        ]
+    )
+    assert [(row.name, row.url) for row in found] == [("new", "https://huggingface.co/o/r/resolve/abc/x.sft")]

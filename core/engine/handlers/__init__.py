@@ -5,6 +5,7 @@ from __future__ import annotations
 from .call import Handler
 from .credentials import CREDENTIALS
 from .downloads import DOWNLOADS
+from .edit import EDIT
 from .engine import ENGINE
 from .ensure import ENSURE
 from .host import HOST
@@ -20,6 +21,7 @@ HANDLERS: dict[str, Handler] = {
     **DOWNLOADS,
     **WORKFLOW,
     **ENSURE,
+    **EDIT,
     **MANIFEST,
     **CREDENTIALS,
     **ENGINE,

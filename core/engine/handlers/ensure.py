@@ -13,7 +13,7 @@ from ...records.download import DownloadRequest, ErrorInfo
 from ...records.json import to_json
 from ..bodies import EnsureRequest
 from .call import Call, Handler
-from .needs import document_of, facts_of, finder_of, shown
+from .needs import document_of, facts_of, finder_of, fit_of, shown
 
 _MAX_WAIT_SECONDS = 60.0
 
@@ -41,6 +41,7 @@ async def ensure(call: Call) -> object:
         "skipped": to_json(wanted.skipped),
         "errors": to_json(wanted.errors),
         "requests": [_request_json(row) for row in to_json(choices.requests)],
+        "fit": await fit_of(call, wanted.statuses, request.facts) if request.fit and wanted.statuses else None,
     }
     lacking = len(choices.near) + len(choices.open)
     if not request.apply:
@@ -56,7 +57,7 @@ async def start_job(
     blocked: Sequence[tuple[DownloadRequest, StowError]],
 ) -> object:
     """Begin a job of which nothing is left to choose; `blocked` is refused before it begins."""
-    told: dict[str, Any] = {"present": present, "near": [], "choices": [], "skipped": [], "errors": {}}
+    told: dict[str, Any] = {"present": present, "near": [], "choices": [], "skipped": [], "errors": {}, "fit": None}
     told["requests"] = [_request_json(row) for row in to_json(requests)]
     refused = [Refusal(request=request, error=ErrorInfo.of(error)) for request, error in blocked]
     job = await call.runtime.jobs.start(requests, call.session, lacking=0, told=told, refused=refused)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from ...errors import UsageError
@@ -9,7 +10,7 @@ from ...records.json import to_json
 from ..bodies import CheckRequest, LockRequest, ManifestRequest, SyncRequest
 from .call import Call, Handler
 from .ensure import start_job
-from .needs import document_of, facts_of, finder_of, shown
+from .needs import document_of, facts_of, finder_of, origins_of, shown
 
 if TYPE_CHECKING:
     from ...provision.syncing import SyncState
@@ -30,7 +31,7 @@ async def lock(call: Call) -> object:
         groups=request.groups,
         facts=await facts_of(call, request.facts) if request.manifest is not None else request.facts,
     )
-    wanted = await read_wish(wish, finder_of(call), call.session, history=call.runtime.downloads.list())
+    wanted = await read_wish(wish, finder_of(call), call.session, origins=origins_of(call))
     runtime = call.runtime
     locker = Locker(networks=runtime.networks, sessions=runtime.sessions, places=runtime.places)
     locked = await locker.lock(wanted.choices.requests, call.session)
@@ -65,7 +66,7 @@ async def sync(call: Call) -> object:
 
 async def write(call: Call) -> object:
     """Write a manifest."""
-    from ...provision.known_sources import library_lines, with_history, workflow_lines
+    from ...provision.known_sources import library_lines, with_origins, workflow_lines
     from ...workflow.write_manifest import write_manifest
 
     request: ManifestRequest = call.body
@@ -73,13 +74,13 @@ async def write(call: Call) -> object:
     if (document is None) is not request.library:
         raise UsageError("give one of `workflow`, `prompt`, `library`")
     layout = call.runtime.sessions.layout_for(call.session)
-    downloads = call.runtime.downloads.list()
+    origins = origins_of(call)
     if request.library:
-        lines = library_lines(layout, downloads)
+        lines = await asyncio.to_thread(library_lines, layout, origins)
         title = "the models of this library whose sources are known"
     else:
         needs = await finder_of(call).needs(document, call.session)
-        lines = workflow_lines(with_history(needs.statuses, downloads))
+        lines = workflow_lines(with_origins(needs.statuses, origins))
         title = "everything that one workflow needs"
     return {
         "manifest": write_manifest(lines, title),

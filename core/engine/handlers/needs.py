@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...errors import UsageError
+from ...records.json import to_json
 from ...records.sample import GpuSample
 from ...records.workflow import ModelStatus
 from ...workflow.conditions import Facts
 from .call import Call
 
 if TYPE_CHECKING:
+    from ...provision.known_sources import Origins
     from ...provision.needs import Finder
 
 _SAMPLE_SECONDS = 10.0
@@ -35,7 +37,37 @@ def finder_of(call: Call) -> Finder:
     from ...provision.needs import Finder
 
     runtime = call.runtime
-    return Finder(sessions=runtime.sessions, networks=runtime.networks, catalogue=runtime.catalogue)
+    return Finder(
+        sessions=runtime.sessions, networks=runtime.networks, catalogue=runtime.catalogue, index=runtime.library.index
+    )
+
+
+def origins_of(call: Call) -> Origins:
+    """Return what is known of where the files here came from."""
+    from ...provision.known_sources import Origins
+
+    return Origins(call.runtime.downloads.list(), call.runtime.library.index)
+
+
+async def fit_of(call: Call, statuses: Sequence[ModelStatus], given: Facts) -> dict[str, Any]:
+    """Return whether what runs fits the GPU here, or the one that the caller names."""
+    from ...provision.fit import largest_gpu
+    from ...provision.weights import Scales
+
+    runtime = call.runtime
+    gpu = largest_gpu(await gpus_of(call) or []) if given.vram_gb is None else None
+    have = gpu.memory_total_bytes if gpu is not None else None
+    if given.vram_gb is not None:
+        have = int(given.vram_gb * _GB)
+    scales = Scales(
+        networks=runtime.networks,
+        session=call.session,
+        memory=runtime.weights,
+        catalogue=await runtime.catalogue(),
+    )
+    found = await scales.fit(statuses, gpu.name if gpu is not None else None, have)
+    data: dict[str, Any] = to_json(found)
+    return data
 
 
 def shown(call: Call, statuses: Iterable[ModelStatus]) -> list[dict[str, Any]]:

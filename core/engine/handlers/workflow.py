@@ -7,7 +7,7 @@ from ...records.json import to_json
 from ...records.workflow import RequiredModel
 from ..bodies import CandidatesRequest, WorkflowRequest
 from .call import Call, Handler
-from .needs import finder_of, need_document, shown
+from .needs import finder_of, fit_of, need_document, shown
 
 
 async def missing(call: Call) -> object:
@@ -21,6 +21,7 @@ async def missing(call: Call) -> object:
         "error": None,
         "skipped": to_json(needs.requirements.skipped),
         "errors": _scrubbed(to_json(needs.errors)),
+        "fit": await fit_of(call, needs.statuses, request.facts) if request.fit else None,
     }
 
 

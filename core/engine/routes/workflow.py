@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..bodies import CandidatesRequest, EnsureRequest, WorkflowRequest
+from ..bodies import CandidatesRequest, EditRequest, EnsureRequest, WorkflowRequest
 from .route import MIB, Route
 
 WORKFLOW_ROUTES: tuple[Route, ...] = (
@@ -11,7 +11,7 @@ WORKFLOW_ROUTES: tuple[Route, ...] = (
         path="/workflow/missing",
         name="workflow.missing",
         summary="Say what models a workflow or prompt needs, which are there, and where the rest can come from",
-        returns="one element of `comfystow missing --json`, `skipped` parts, and `errors` of hubs that were asked",
+        returns="one element of `comfystow missing --json`, with `skipped`, `errors` of hubs, and `fit`",
         request=WorkflowRequest,
         max_body_bytes=64 * MIB,
         abandoned=True,
@@ -34,6 +34,25 @@ WORKFLOW_ROUTES: tuple[Route, ...] = (
         request=EnsureRequest,
         status=202,
         max_body_bytes=64 * MIB,
+    ),
+    Route(
+        method="POST",
+        path="/workflow/relink",
+        name="workflow.relink",
+        summary="Give the document back with names of files that are here, where that is sure; keeps nothing",
+        returns="`{document, changed, renames: [{from, to, nodes}]}`",
+        request=EditRequest,
+        max_body_bytes=64 * MIB,
+    ),
+    Route(
+        method="POST",
+        path="/workflow/embed",
+        name="workflow.embed",
+        summary="Give the workflow back with address, folder and digest of its models in it; keeps nothing",
+        returns="`{document, written, models: [{name, url, directory, hash, hash_type, nodes}]}`",
+        request=EditRequest,
+        max_body_bytes=64 * MIB,
+        abandoned=True,
     ),
     Route(
         method="GET",
