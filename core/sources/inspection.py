@@ -35,26 +35,26 @@ class Inspection:
     kind: str | None = None
     folder: str | None = None
     base_model: str | None = None
-    base_model_version: str | None = None
-    detail: str | None = None
     precision: str | None = None
     parameters: int | None = None
     size_bytes: int | None = None
     vram_bytes: int | None = None
     confidence: str | None = None
     evidence: tuple[str, ...] = ()
-    rejected: tuple[str, ...] = ()
-    """What else it could have been, and why it is not."""
-    alternatives: tuple[str, ...] = ()
-    """Folders between which only a person can choose."""
-    trigger_words: tuple[str, ...] = ()
-    training: dict[str, str] = field(default_factory=dict)
     format: str | None = None
     tensors: int | None = None
     precisions: dict[str, int] = field(default_factory=dict)
     """How many parameters each type holds."""
     metadata: dict[str, object] = field(default_factory=dict)
     error: ErrorInfo | None = None
+    base_model_version: str | None = None
+    detail: str | None = None
+    alternatives: tuple[str, ...] = ()
+    """Folders between which only a person can choose."""
+    trigger_words: tuple[str, ...] = ()
+    training: dict[str, str] = field(default_factory=dict)
+    rejected: tuple[str, ...] = ()
+    """What else it could have been, and why it is not."""
 
 
 def inspect_header(ref: str, header: ModelHeader, size_bytes: int) -> Inspection:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 VAE = "hf://Comfy-Stow/taesd-demo/taesd.safetensors"
 INSPECTION = [
     "ref", "path", "kind", "folder", "base_model", "precision", "parameters", "size_bytes", "vram_bytes", "confidence",
-    "evidence", "format", "tensors", "precisions", "metadata", "error",
+    "evidence", "format", "tensors", "precisions", "metadata", "error", "base_model_version", "detail", "alternatives",
+    "trigger_words", "training", "rejected",
 ]  # fmt: skip
 
 
@@ -25,7 +26,7 @@ def test_a_remote_file_is_looked_into_by_two_small_reads(tree: Tree, hub: Hub) -
     assert list(row) == INSPECTION
     assert (row["format"], row["error"], row["path"]) == ("safetensors", None, None)
     assert row["size_bytes"] >= row["vram_bytes"] > 2_000_000_000
-    assert (row["kind"], row["base_model"], row["confidence"]) == (None, None, None)
+    assert (row["kind"], row["base_model"], row["confidence"]) == ("diffusion_model", "Flux", "high")
     assert row["precision"] in {"fp16", "bf16", "fp32", "fp8_e4m3fn"}
     assert row["parameters"] > 1_000_000
     assert any("tensors" in line for line in row["evidence"])
@@ -37,7 +38,18 @@ def test_a_local_file_says_the_same_as_its_source(tree: Tree) -> None:
     tree.json("get", VAE, "--to", "vae")
     remote, local = tree.json("inspect", VAE, "vae/taesd.safetensors")
     assert local["path"] == str(tree.models / "vae" / "taesd.safetensors")
-    for name in ("format", "precision", "parameters", "size_bytes", "vram_bytes", "tensors", "metadata"):
+    assert (local["kind"], local["folder"]) == ("vae", "vae")
+    for name in (
+        "kind",
+        "base_model",
+        "format",
+        "precision",
+        "parameters",
+        "size_bytes",
+        "vram_bytes",
+        "tensors",
+        "metadata",
+    ):
         assert local[name] == remote[name]
     told = tree.run("inspect", "vae/taesd.safetensors", "--explain").stdout
     assert "precision   fp16" in told

@@ -44,6 +44,8 @@ def vae(subject: Subject) -> Claim | WhyNot:
         for name, (base, version) in _TELLING.items():
             if part.has(name):
                 return _claim(base, version, part.told(name))
+        if part.has("taesd_decoder.1.weight"):
+            return _claim(None, None, part.told("taesd_decoder.1.weight"), "TAESD, both halves in one file")
         found = _wan(part) or _film(part) or _picture(part)
         if found is not None:
             if _has_model(subject):
