@@ -39,6 +39,7 @@ from .provision.shared import SharedSupply
 from .provision.weight_memory import WeightMemory
 from .records.download import Download
 from .records.event import Event, Topic
+from .records.pod import PodState
 from .records.session import HostState, Session
 from .sessions import SessionRegistry
 from .sources.catalogue import Catalogue
@@ -64,6 +65,9 @@ class Runtime:
     weights: WeightMemory
     watch: Watch
     library: Library
+    pod: PodState | None = None
+    """What the pod's controller told last; None where none ever did."""
+    pod_told_at: float | None = None
     _catalogue: asyncio.Task[Catalogue] | None = None
 
     @property

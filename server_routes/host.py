@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..core.config import ENV_PREFIX, FOREIGN_VARIABLES
+from ..core.config import session_environment
 from ..core.records.model import Folder, FolderLayout, canonical_folder
 from ..core.records.session import HostState, LoadedModel, Session
 from .prompts import PromptTally
@@ -52,11 +52,7 @@ class ComfyHost:
             url=self._url(),
             layout=self.layout(),
             node_inputs=node_inputs(_node_classes(), self._listings()),
-            environment={
-                name: value
-                for name, value in os.environ.items()
-                if name.startswith(ENV_PREFIX) or name in FOREIGN_VARIABLES
-            },
+            environment=session_environment(os.environ),
         )
 
     def _server_id(self) -> str:

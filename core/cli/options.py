@@ -7,7 +7,7 @@ import os
 import secrets
 from pathlib import Path
 
-from ..config import ENV_PREFIX, FOREIGN_VARIABLES, Settings, load_settings
+from ..config import Settings, load_settings, session_environment
 from ..engine.installation import Installation, LayoutQuestion, find_installation
 from ..engine.sync_client import SyncEngineClient
 from ..records.json import to_json
@@ -45,12 +45,7 @@ def session_client_of(installation: Installation) -> SyncEngineClient:
         lambda: {
             "server_id": f"command-{os.getpid()}-{secrets.token_hex(4)}",
             "layout": to_json(question.answer()),
-            "environment": _handed_over(),
+            "environment": session_environment(os.environ),
         }
     )
     return client
-
-
-def _handed_over() -> dict[str, str]:
-    known = set(FOREIGN_VARIABLES)
-    return {name: value for name, value in os.environ.items() if name in known or name.startswith(ENV_PREFIX)}

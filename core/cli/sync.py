@@ -9,11 +9,11 @@ from typing import Any
 from ..engine.sync_client import SyncEngineClient
 from ..errors import NameTakenError, StowError
 from ..units import format_bytes
+from ..workflow.wish_files import read_text
 from .fetch import Wanted
 from .get import fetch_and_report
 from .options import add_common, installation_of, session_client_of
 from .output import exit_code_of, say, show_error, show_json
-from .wishes import read_text
 
 EXIT_NOT_IN_SYNC = 3
 

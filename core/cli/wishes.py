@@ -9,12 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import ManifestError, StowError, UsageError
+from ..errors import StowError, UsageError
 from .output import show_error
-
-_MANIFESTS = frozenset({".yaml", ".yml"})
-_LOCK = ".lock"
-_MAX_TEXT_BYTES = 4 << 20
 
 
 @dataclass(slots=True, kw_only=True)
@@ -96,11 +92,12 @@ def _of_variable(found: Wishes, common: dict[str, object]) -> list[Path]:
 
 def _bodies(path: Path, found: Wishes) -> Iterator[tuple[str, dict[str, Any]]]:
     from ..workflow.load import load_document, workflow_files
+    from ..workflow.wish_files import LOCK, MANIFESTS, manifest_body, read_text
 
     suffix = path.suffix.lower()
-    if suffix == _LOCK:
+    if suffix == LOCK:
         yield str(path), {"lock": read_text(path)}
-    elif suffix in _MANIFESTS:
+    elif suffix in MANIFESTS:
         yield str(path), manifest_body(path)
     else:
         for file in workflow_files(path):
@@ -109,32 +106,6 @@ def _bodies(path: Path, found: Wishes) -> Iterator[tuple[str, dict[str, Any]]]:
             except StowError as err:
                 show_error(err)
                 found.failed.append(err)
-
-
-def manifest_body(path: Path) -> dict[str, Any]:
-    """Return a manifest with the workflows that it names, read beside it. Raises: ManifestError, WorkflowError."""
-    from ..workflow.load import load_document
-    from ..workflow.manifest import parse_manifest
-
-    text = read_text(path)
-    manifest = parse_manifest(text, path.name)  # told here with the file's own name, and its line
-    named = {entry.workflow for entry in manifest.entries if entry.workflow is not None}
-    return {"manifest": text, "documents": {name: load_document(path.parent / name) for name in sorted(named)}}
-
-
-def read_text(path: Path) -> str:
-    """Return the text of a manifest or lock. Raises: ManifestError."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_TEXT_BYTES + 1)
-    except OSError as err:
-        raise ManifestError(f"`{path}` cannot be read: {err.strerror or err}", hint="check the path") from err
-    if len(data) > _MAX_TEXT_BYTES:
-        raise ManifestError(f"`{path}` is larger than {_MAX_TEXT_BYTES >> 20} MiB: no manifest is")
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        raise ManifestError(f"`{path}` is no text in UTF-8") from None
 
 
 def _number(text: str) -> float:

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from .load import change_settings, check_setting, describe_settings, load_settings
 from .settings import Settings
-from .variables import ENV_PREFIX, FOREIGN_VARIABLES
+from .variables import ENV_PREFIX, FOREIGN_VARIABLES, POD_SECRETS, session_environment
 
 __all__ = [
     "ENV_PREFIX",
     "FOREIGN_VARIABLES",
+    "POD_SECRETS",
     "Settings",
     "change_settings",
     "check_setting",
     "describe_settings",
     "load_settings",
+    "session_environment",
 ]

@@ -75,6 +75,44 @@ class Settings:
     progress_seconds: float = setting(0.25, "Between two progress events.")
     run_dir: str | None = setting(None, "Machine-local folder of lock and socket.", remote=False)
 
+    # Pod
+    services: tuple[str, ...] = setting(
+        ("comfyui", "jupyter", "files", "ssh"), "Services that `pod up` starts, where they can run.", remote=False
+    )
+    services_file: str | None = setting(None, "YAML file with more services for `pod up`.", remote=False)
+    volume: str | None = setting(None, "Folder that outlives the container; unset finds it.", remote=False)
+    manifest: str | None = setting(
+        None, "models.yaml or models.lock that `pod up` brings; unset looks on the volume.", remote=False
+    )
+    manifest_groups: tuple[str, ...] = setting((), "Groups of the manifest that `pod up` takes too.", remote=False)
+    models: str | None = setting(None, "References that `pod up` fetches, or the path of a manifest.", remote=False)
+    profile: str | None = setting(None, "The word that `profile` means in a manifest's conditions.", remote=False)
+    comfyui_arguments: str | None = setting(None, "More arguments for the pod's ComfyUI.", remote=False)
+    listen: str = setting("0.0.0.0", "Address that the pod's services listen on.", remote=False)  # noqa: S104 - they ask for passwords
+    comfyui_port: int = setting(8188, "Port of the pod's ComfyUI.", remote=False)
+    jupyter_port: int = setting(8888, "Port of the pod's JupyterLab.", remote=False)
+    files_port: int = setting(8080, "Port of the pod's file service.", remote=False)
+    ssh_port: int = setting(22, "Port of the pod's SSH service.", remote=False)
+    access_secret: str | None = setting(
+        None, "The access secret, and ComfyUI's password; unset makes one.", remote=False, secret=True
+    )
+    files_password: str | None = setting(
+        None, "Password of the file service; unset makes one.", remote=False, secret=True
+    )
+    service_grace_seconds: float = setting(8.0, "For all services to end, until they are killed.", remote=False)
+    service_check_seconds: float = setting(10.0, "Between two looks at a service that is ready.", remote=False)
+    service_check_timeout_seconds: float = setting(5.0, "For a service to answer one look.", remote=False)
+    service_start_seconds: float = setting(900.0, "For a service to become ready, until it is restarted.", remote=False)
+    service_hang_seconds: float = setting(
+        600.0, "Without the right answer from a living service, until it is restarted; 0 is never.", remote=False
+    )
+    service_retry_seconds: float = setting(1.0, "Pause before a service that ended starts; it doubles.", remote=False)
+    service_retry_max_seconds: float = setting(60.0, "Longest such pause.", remote=False)
+    service_stable_seconds: float = setting(60.0, "Ready for so long, and earlier ends are forgotten.", remote=False)
+    service_crash_limit: int = setting(5, "Ends in a row, until a service is tried only rarely.", remote=False)
+    service_crash_pause_seconds: float = setting(600.0, "Between such rare tries.", remote=False)
+    tcmalloc: bool = setting(False, "Load tcmalloc into the pod's ComfyUI, where it is installed.", remote=False)
+
     # Monitor and alerts
     monitor_budget_ratio: float = setting(0.005, "Most of one core that sampling may cost; the interval grows.")
     monitor_history: bool = setting(False, "Keep sampling for the history when nobody looks.")
@@ -112,7 +150,9 @@ class Settings:
     )
     idle_ssh_port: int = setting(22, "Port whose connections are SSH sessions.")
     jupyter_url: str | None = setting(None, "A Jupyter server whose kernels count; local ones are found.", remote=False)
-    jupyter_token: str | None = setting(None, "Its token (JUPYTER_TOKEN).", remote=False, secret=True)
+    jupyter_token: str | None = setting(
+        None, "Its token (JUPYTER_TOKEN); for the pod's own one is made.", remote=False, secret=True
+    )
     cost_per_hour: float | None = setting(None, "Price of this machine for an hour, where its provider does not tell.")
     runpod_api_url: str = setting("https://api.runpod.io", "RunPod's API.", remote=False)
     vast_api_url: str = setting("https://console.vast.ai", "vast.ai's API.", remote=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 ENV_PREFIX = "COMFYSTOW_"
 
 #: Variables beside COMFYSTOW_* that mean something to us; a session hands them over at attach.
@@ -42,6 +44,24 @@ FOREIGN_VARIABLES = (
     "CUDA_DEVICE_ORDER",
     "JUPYTER_TOKEN",
 )
+
+#: Variables that hold passwords of the pod's services: each is for its service alone.
+POD_SECRETS = frozenset(
+    {"COMFYSTOW_ACCESS_SECRET", "COMFYSTOW_FILES_PASSWORD", "COMFYSTOW_JUPYTER_TOKEN", "JUPYTER_TOKEN"}
+)
+#: What of these a session tells the engine: it asks Jupyter whether somebody works there.
+_TOLD = frozenset({"COMFYSTOW_JUPYTER_TOKEN", "JUPYTER_TOKEN"})
+
+
+def session_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what a caller hands over to the engine of its environment: tokens, endpoints, COMFYSTOW_*."""
+    known = set(FOREIGN_VARIABLES)
+    return {
+        name: value
+        for name, value in environment.items()
+        if (name in known or name.startswith(ENV_PREFIX)) and name not in POD_SECRETS - _TOLD
+    }
+
 
 #: Settings that another program names too.
 ALIASES = {

@@ -1,5 +1,6 @@
 """Run by an installation's own Python, in its own folder: print what its `folder_paths` knows, as JSON.
 
+Arguments: the folder, then files of more model paths, and `--output=DIR` where ComfyUI is started with another one.
 It imports nothing of ours and no torch, and does what ComfyUI's main.py does before it starts (main.py,
 `apply_custom_paths`, ComfyUI 0.3.75): `extra_model_paths.yaml`, and the folders of saved models under `output`.
 """
@@ -12,7 +13,7 @@ import sys
 from pathlib import Path
 
 
-def _main(root: str) -> None:
+def _main(root: str, words: list[str]) -> None:
     answer = os.dup(1)
     os.dup2(2, 1)  # what is printed on the way is not the answer
     sys.path[:1] = [root]
@@ -20,11 +21,16 @@ def _main(root: str) -> None:
     os.chdir(root)
     import folder_paths
 
-    extra = Path(root, "extra_model_paths.yaml")
-    if extra.is_file():
+    for word in words:
+        if word.startswith("--output="):
+            folder_paths.set_output_directory(word.removeprefix("--output="))
+    own = Path(root, "extra_model_paths.yaml")
+    extra = [*([str(own)] if own.is_file() else []), *(word for word in words if not word.startswith("--"))]
+    if extra:
         from utils.extra_config import load_extra_path_config  # type: ignore[import-not-found]
 
-        load_extra_path_config(str(extra))
+        for file in extra:
+            load_extra_path_config(file)
     for name, folder in (
         ("checkpoints", "checkpoints"),
         ("text_encoders", "clip"),
@@ -41,4 +47,4 @@ def _main(root: str) -> None:
         json.dump({"folders": folders, "base_path": folder_paths.base_path}, out)
 
 
-_main(str(Path(sys.argv[1]).absolute()))
+_main(str(Path(sys.argv[1]).absolute()), sys.argv[2:])

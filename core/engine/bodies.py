@@ -80,6 +80,8 @@ class EnsureRequest:
     search: bool = True
     fit: bool = False
     apply: bool = True
+    before_only: bool = False
+    """True takes only what the manifest marks with `before: true`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

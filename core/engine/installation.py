@@ -15,6 +15,7 @@ from ..errors import EngineError, StowError, UsageError
 from ..paths import MODEL_SUFFIXES, NON_MODEL_FOLDERS, PICKLE_SUFFIXES
 from ..records.json import from_json
 from ..records.model import LEGACY_FOLDERS, Folder, FolderLayout
+from .podfile import read_pod
 
 _ASK = Path(__file__).with_name("ask_folder_paths.py")
 _TREE = Path(__file__).resolve().parents[2]
@@ -51,6 +52,9 @@ class Installation:
     state_dir: Path
     comfyui: Path | None = None
     models_dir: Path | None = None
+    extra_model_paths: tuple[Path, ...] = ()
+    """Files that its ComfyUI is given beside its own `extra_model_paths.yaml`."""
+    output_directory: Path | None = None
 
 
 def find_installation(
@@ -71,16 +75,25 @@ def find_installation(
         raise UsageError(f"`{comfyui}` is no ComfyUI installation", hint="give the folder that holds folder_paths.py")
     if models_dir is not None and not models_dir.is_dir():
         raise UsageError(f"there is no folder `{models_dir}`", hint="make it first, or look for a typing error")
+    pod = read_pod(environment=environment)
     if comfyui is None and models_dir is None:
         here = folder or Path.cwd()
         comfyui = next((path for start in (here, _TREE) for path in _upwards(start) if _is_comfyui(path)), None)
         models_dir = next(filter(_is_models_tree, _upwards(here)), None) if comfyui is None else None
+        if comfyui is None and models_dir is None and pod is not None and state_dir is None:
+            comfyui = pod.comfyui
+    in_pod = pod is not None and comfyui is not None and os.path.realpath(comfyui) == os.path.realpath(pod.comfyui)
     if state_dir is None:
-        state_dir = _state_dir(comfyui, models_dir, os.environ if environment is None else environment)
+        if pod is not None and in_pod:
+            state_dir = pod.state_dir
+        else:
+            state_dir = _state_dir(comfyui, models_dir, os.environ if environment is None else environment)
     return Installation(
         state_dir=state_dir.absolute(),
         comfyui=comfyui.absolute() if comfyui is not None else None,
         models_dir=models_dir.absolute() if models_dir is not None else None,
+        extra_model_paths=pod.extra_model_paths if pod is not None and in_pod else (),
+        output_directory=pod.output_directory if pod is not None and in_pod else None,
     )
 
 
@@ -118,7 +131,7 @@ class LayoutQuestion:
 
     def __init__(self, installation: Installation) -> None:
         self._installation = installation
-        self._process = _ask(installation.comfyui) if installation.comfyui is not None else None
+        self._process = _ask(installation, installation.comfyui) if installation.comfyui is not None else None
 
     def answer(self) -> FolderLayout:
         """Return the folders; none are known of a state folder alone. Raises: EngineError: ComfyUI does not tell."""
@@ -141,16 +154,18 @@ class LayoutQuestion:
             ) from None
 
 
-def _ask(comfyui: Path) -> subprocess.Popen[bytes]:
+def _ask(installation: Installation, comfyui: Path) -> subprocess.Popen[bytes]:
+    output = installation.output_directory
+    words = [*(str(path) for path in installation.extra_model_paths), *([f"--output={output}"] if output else [])]
     return subprocess.Popen(  # noqa: S603 - the installation's own interpreter and our own file
-        [_interpreter(comfyui), str(_ASK), str(comfyui)],
+        [interpreter_of(comfyui), str(_ASK), str(comfyui), *words],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
 
 
-def _interpreter(comfyui: Path) -> str:
+def interpreter_of(comfyui: Path) -> str:
     """Return the installation's own Python: it has the yaml that `extra_model_paths.yaml` needs."""
     tail = Path("Scripts/python.exe") if os.name == "nt" else Path("bin/python")
     places = [comfyui / name / tail for name in (".venv", "venv")]

@@ -90,8 +90,14 @@ def run_dirs(state_dir: Path, setting: str | None, environment: Mapping[str, str
                 hint=f"a socket path may have {MAX_SOCKET_PATH_BYTES} bytes; choose a shorter COMFYSTOW_RUN_DIR",
             )
         return [run_dir]
-    bases = _bases(os.environ if environment is None else environment)
-    return [run_dir for base in bases if _fits(run_dir := RunDir(base / key))]
+    return [run_dir for base in run_bases(None, environment) if _fits(run_dir := RunDir(base / key))]
+
+
+def run_bases(setting: str | None, environment: Mapping[str, str] | None = None) -> list[Path]:
+    """Return the machine-local folders that may hold run directories; what is new goes to the first."""
+    if setting is not None:
+        return [Path(setting).absolute()]
+    return list(_bases(os.environ if environment is None else environment))
 
 
 def _bases(environment: Mapping[str, str]) -> Iterator[Path]:

@@ -34,6 +34,28 @@ def access_secret(state_dir: Path) -> str:
     return _read(path) or made
 
 
+def has_secret(state_dir: Path) -> bool:
+    """Tell whether there is one already."""
+    return _read(state_dir / _NAME) is not None
+
+
+def keep_secret(state_dir: Path, secret: str) -> None:
+    """Let a secret that the owner chose be the one. Raises: ReadOnlyError: it cannot be written."""
+    path = state_dir / _NAME
+    if _read(path) == secret:
+        return
+    temporary = state_dir / f".{_NAME}.{os.getpid()}.{secrets.token_hex(4)}"
+    try:
+        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secret + "\n")
+        temporary.replace(path)
+    except OSError as err:
+        raise ReadOnlyError(f"cannot write `{path}`: {err.strerror}") from err
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def _read(path: Path) -> str | None:
     try:
         with path.open("r", encoding="ascii") as file:

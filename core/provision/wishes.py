@@ -33,6 +33,8 @@ class Wish:
     groups: tuple[str, ...] = ()
     facts: Facts = field(default_factory=Facts)
     search: bool = False
+    before_only: bool = False
+    """True takes only what a manifest marks with `before: true`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +60,8 @@ async def read_wish(wish: Wish, finder: Finder, session: Session | None, *, orig
     if wish.manifest is None:
         return _gathered([await finder.needs(wish.document, session, search=wish.search)], (), origins)
     entries = select(parse_manifest(wish.manifest), wish.facts, wish.groups)
+    if wish.before_only:
+        entries = tuple(entry for entry in entries if entry.before)
     needs = [
         await finder.needs(document, session, search=wish.search) for document in _documents(entries, wish.documents)
     ]

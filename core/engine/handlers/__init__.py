@@ -12,6 +12,7 @@ from .host import HOST
 from .inspect import INSPECT
 from .library import LIBRARY
 from .manifest import MANIFEST
+from .pod import POD
 from .search import SEARCH
 from .settings import SETTINGS
 from .system import SYSTEM
@@ -31,6 +32,7 @@ HANDLERS: dict[str, Handler] = {
     **INSPECT,
     **SEARCH,
     **LIBRARY,
+    **POD,
 }
 
 __all__ = ["HANDLERS", "Handler"]

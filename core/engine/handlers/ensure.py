@@ -31,6 +31,7 @@ async def ensure(call: Call) -> object:
         groups=request.groups,
         facts=await facts_of(call, request.facts) if request.manifest is not None else request.facts,
         search=request.search,
+        before_only=request.before_only,
     )
     wanted = await read_wish(wish, finder_of(call), call.session)
     choices = wanted.choices

@@ -12,6 +12,7 @@ from .downloads import DOWNLOADS_ROUTES
 from .engine import ENGINE_ROUTES
 from .library import LIBRARY_ROUTES
 from .manifest import MANIFEST_ROUTES
+from .pod import POD_ROUTES
 from .route import Route, Where
 from .settings import SETTINGS_ROUTES
 from .sources import SOURCES_ROUTES
@@ -26,6 +27,7 @@ ROUTES: tuple[Route, ...] = (
     *MANIFEST_ROUTES,
     *SETTINGS_ROUTES,
     *SYSTEM_ROUTES,
+    *POD_ROUTES,
     *ENGINE_ROUTES,
 )
 

@@ -1,0 +1,71 @@
+"""`comfystow pod up`: be the entrypoint of a container."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from ..config import Settings, load_settings
+from ..engine.installation import Installation, find_installation
+
+_LOG_FORMAT = "comfystow | %(message)s"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("--comfyui", type=Path, metavar="DIR", help="the ComfyUI to run; else $COMFYUI_PATH, or found")
+    parser.add_argument(
+        "--volume", metavar="DIR", help="what outlives the container; else /workspace or /runpod-volume"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Live until a signal ends us."""
+    named = arguments.comfyui or (Path(os.environ["COMFYUI_PATH"]) if os.environ.get("COMFYUI_PATH") else None)
+    installation = find_installation(comfyui=named)
+    settings = load_settings(file=installation.state_dir / "settings.json")
+    if arguments.volume is not None:
+        settings = replace(settings, volume=arguments.volume)
+    if arguments.dry_run:
+        from ..pod.extra import extra_rows
+        from ..pod.plan import Questions, make_plan
+        from ..pod.shown import dry_run_lines
+        from ..pod.wanted import read_wishes
+
+        questions = Questions(installation.comfyui or Path.cwd(), os.environ)
+        more = extra_rows(settings.services_file, os.environ)
+        plan = make_plan(
+            settings,
+            installation,
+            os.environ,
+            questions=questions,
+            waits_for_models=False,
+            more=more,
+            write=False,
+        )
+        for line in dry_run_lines(plan, read_wishes(settings)):
+            print(line)
+        return 0
+    return _live(settings, installation)
+
+
+def _live(settings: Settings, installation: Installation) -> int:
+    import asyncio
+    import logging
+
+    from ..pod.up import Pod
+
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(logging.Formatter(_LOG_FORMAT))
+    logger = logging.getLogger("comfystow")
+    logger.addHandler(handler)
+    logger.setLevel(logging.WARNING)
+
+    def say(text: str) -> None:
+        print(text if " | " in text.partition("\n")[0] else f"comfystow | {text}", flush=True)
+
+    return asyncio.run(Pod(settings, installation, os.environ, say).run())

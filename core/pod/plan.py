@@ -1,0 +1,167 @@
+"""What `pod up` is about to do, found out before anything is started: machine, folders, services."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..config import Settings
+from ..engine.installation import Installation, LayoutQuestion, interpreter_of
+from ..engine.rundir import private_folder, run_bases
+from ..errors import StowError
+from ..records.model import FolderLayout
+from ..records.pod import BootState
+from .comfyui import HelpQuestion
+from .layout import PodLayout, derive_layout
+from .passwords import Passwords
+from .prepare import (
+    comfyui_words,
+    holds_models,
+    local_home,
+    machine_of,
+    make_folders,
+    met,
+    passwords_of,
+    secret_of,
+    volume_of,
+)
+from .provider import Provider, detect_provider
+from .report import BootReport
+from .service import Missing, Service
+from .services import Ground, table
+from .tuning import Adjustment, added, tune
+from .volume import Volume
+
+
+@dataclass(slots=True, kw_only=True)
+class PodPlan:
+    """Everything that is known before the first service starts."""
+
+    settings: Settings
+    installation: Installation
+    provider: Provider
+    volume: Volume | None
+    layout: PodLayout
+    folders: FolderLayout
+    folder: Path
+    state_dir: Path
+    extra_model_paths: Path | None
+    rows: tuple[Service | Missing, ...]
+    tuning: tuple[Adjustment, ...]
+    passwords: Passwords = field(repr=False)
+    access_secret_made: bool
+    """True where nobody has seen the access secret yet."""
+    mark: str
+    report: BootReport
+
+    @property
+    def services(self) -> tuple[Service, ...]:
+        """The rows that can run."""
+        return tuple(row for row in self.rows if isinstance(row, Service))
+
+
+class Questions:
+    """What the installation is asked, its folders and its flags, while we do something else."""
+
+    def __init__(self, comfyui: Path, environment: Mapping[str, str]) -> None:
+        # Its own answer alone: what an earlier start of this pod added is about to be written anew.
+        self._folders = LayoutQuestion(Installation(state_dir=comfyui, comfyui=comfyui))
+        self._help = HelpQuestion(interpreter_of(comfyui), comfyui, environment)
+
+    def folders(self, report: BootReport) -> FolderLayout:
+        """Return its folders; without an answer ComfyUI runs with its own, and that is said."""
+        try:
+            return self._folders.answer()
+        except StowError as err:
+            report.say(BootState.WARN, "folders", f"{err.message}; models of the volume are not listed")
+            return FolderLayout()
+
+    def flags(self) -> frozenset[str] | None:
+        """Return the flags that it takes."""
+        return self._help.answer()
+
+
+def local_folder(settings: Settings, *, write: bool = True) -> Path:
+    """Return the pod's machine-local folder, made. Raises: EngineError: it is somebody else's."""
+    base = run_bases(settings.run_dir)[0]
+    folder = base / "pod"
+    if write:
+        private_folder(base)
+        private_folder(folder)
+    return folder
+
+
+def make_plan(
+    settings: Settings,
+    installation: Installation,
+    environment: Mapping[str, str],
+    *,
+    questions: Questions,
+    waits_for_models: bool,
+    more: tuple[Service | Missing, ...] = (),
+    write: bool = True,
+) -> PodPlan:
+    """Find everything out and make the folders; with `write` false nothing is made.
+
+    Raises: ConfigError: arguments that cannot be read; EngineError: a local folder that cannot be had.
+    """
+    report = BootReport()
+    provider = detect_provider(environment)
+    folder = local_folder(settings, write=write)
+    volume = volume_of(settings, report, write=write)
+    home = volume.path if volume is not None and volume.writable else None
+    own = questions.folders(report)
+    layout = lay_out(own, volume, local_home(installation, folder))
+    # Where ComfyUI itself keeps our state (`user/__comfystow`): pod, panel and shells see one queue.
+    state_dir = layout.user / "__comfystow"
+    extra = make_folders(layout, folder, report, write=write)
+    tuning = tune(machine_of(settings, installation, volume, home, folder), environment)
+    passwords = passwords_of(settings, state_dir, folder, volume, report, write=write)
+    words = comfyui_words(settings, provider, layout, extra, folder, volume, questions.flags(), report)
+    comfyui = installation.comfyui or Path.cwd()
+    mark = secrets.token_hex(16)
+    ground = Ground(
+        settings=settings,
+        provider=provider,
+        comfyui=comfyui,
+        python=interpreter_of(comfyui),
+        comfyui_words=words,
+        comfyui_environment=added(tuning),
+        home=home or layout.output,
+        private=state_dir,
+        folder=folder,
+        mark=mark,
+        passwords=passwords.by_service,
+        environment=environment,
+        waits_for_models=waits_for_models,
+        write=write,
+    )
+    return PodPlan(
+        settings=settings,
+        installation=installation,
+        provider=provider,
+        volume=volume,
+        layout=layout,
+        folders=layout.seen_by_comfyui(own),
+        folder=folder,
+        state_dir=state_dir,
+        extra_model_paths=extra,
+        rows=met(table(ground, more)),
+        tuning=tuning,
+        passwords=passwords,
+        access_secret_made=secret_of(settings, state_dir, report) if write else False,
+        mark=mark,
+        report=report,
+    )
+
+
+def lay_out(own: FolderLayout, volume: Volume | None, local: Path) -> PodLayout:
+    """Lay a pod out; of a volume that can only be read the models are used, and what is written goes to `local`."""
+    there = volume.path if volume is not None and volume.there else None
+    layout = derive_layout(own, there, local, exists=Path.is_dir, holds_models=holds_models)
+    if volume is None or volume.writable or there is None:
+        return layout
+    work = derive_layout(own, None, local, exists=Path.is_dir, holds_models=holds_models)
+    return PodLayout(user=work.user, input=work.input, output=work.output, sections=layout.sections)
