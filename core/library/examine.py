@@ -11,6 +11,7 @@ from ..headers.gguf import parse_gguf
 from ..headers.model_header import ModelHeader
 from ..headers.safetensors import parse_safetensors
 from ..headers.sniff import Content, sniff
+from ..offsets import read_at
 from ..records.download import Verified
 
 #: Rows that an older examination filled are filled again by the next scan.
@@ -55,23 +56,16 @@ def examine(path: bytes, size_bytes: int, describe: Describe) -> Examined:
         return Examined(damaged="it is empty")
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
     try:
-        first = _pread(handle, _FIRST_BYTES, 0)
+        first = read_at(handle, _FIRST_BYTES, 0)
 
         def read(offset: int, count: int) -> bytes:
             if offset + count <= len(first):
                 return first[offset : offset + count]
-            return _pread(handle, count, offset)
+            return read_at(handle, count, offset)
 
         return _examined(first, read, size_bytes, path, describe)
     finally:
         os.close(handle)
-
-
-def _pread(handle: int, count: int, offset: int) -> bytes:
-    if hasattr(os, "pread"):
-        return os.pread(handle, count, offset)
-    os.lseek(handle, offset, os.SEEK_SET)
-    return os.read(handle, count)
 
 
 def _examined(

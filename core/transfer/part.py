@@ -16,6 +16,7 @@ from pathlib import Path
 
 from ..errors import LockedError, StorageError
 from ..net.secrets import redact
+from ..offsets import read_at, write_at
 from ..records.source import ResolvedFile, StoreSource, UrlSource
 from .job import TransferJob, TransferLimits, journal_path
 from .journal import Lease, Record, decode, encode, frame, may_take
@@ -95,7 +96,7 @@ class Part:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.network = on_network(self.path.parent)
             self._open_journal()
-            found = decode(os.pread(self._journal, 1 << 20, 0))
+            found = decode(read_at(self._journal, 1 << 20, 0))
             if found is not None:
                 self._sequence = found[1]
                 self._check_lease(found[0].lease)
@@ -172,7 +173,7 @@ class Part:
         """Write bytes at their place. Raises: StorageError."""
         try:
             while True:
-                count = os.pwrite(self._descriptor, view, offset)
+                count = write_at(self._descriptor, view, offset)
                 if count == len(view):
                     return
                 view, offset = view[count:], offset + count
@@ -182,7 +183,7 @@ class Part:
     def read(self, offset: int, size: int) -> bytes:
         """Read bytes back. Raises: StorageError."""
         try:
-            return os.pread(self._descriptor, size, offset)
+            return read_at(self._descriptor, size, offset)
         except OSError as err:
             raise storage_error(err, self.path) from err
 
@@ -206,7 +207,7 @@ class Part:
         self._sequence += 1
         offset, data = frame(encode(record, self._sequence), self._sequence)
         try:
-            os.pwrite(self._journal, data, offset)
+            write_at(self._journal, data, offset)
         except OSError as err:
             raise storage_error(err, self.path) from err
 
@@ -226,7 +227,7 @@ class Part:
 
     def check_lease(self) -> None:
         """Raises: LockedError: another engine has taken the part over."""
-        found = decode(os.pread(self._journal, 1 << 20, 0))
+        found = decode(read_at(self._journal, 1 << 20, 0))
         if found is not None and (found[0].lease.owner, found[0].lease.pid) != (self._lease.owner, self._lease.pid):
             raise _locked(self.path)
 
@@ -251,6 +252,7 @@ class Part:
     def quarantine(self) -> Path:
         """Put proven-wrong bytes aside as `NAME.part.bad`, so that nothing goes on from them."""
         bad = self.path.with_name(f"{self.path.name}.bad")
+        self.close_bytes()
         with contextlib.suppress(OSError):
             self.path.replace(bad)
         self.remove_journal()
@@ -258,6 +260,8 @@ class Part:
 
     def remove_journal(self) -> None:
         """Remove the journal of a part that is no more."""
+        if fcntl is None:  # Windows removes no open file; elsewhere the lease is held until the name is gone
+            self._journal = _closed(self._journal)
         journal_path(self.path).unlink(missing_ok=True)
 
     def release(self, done: Ranges) -> None:
@@ -267,16 +271,19 @@ class Part:
                 self.check_lease()
                 self._write_record(replace(self._lease, heartbeat_at=None), done)
                 if self.worthless:
+                    self.close_bytes()
                     self.path.unlink(missing_ok=True)
                     self.remove_journal()
         self.close()
 
+    def close_bytes(self) -> None:
+        """Close the file of bytes, before it gets another name (Windows renames no open file)."""
+        self._descriptor = _closed(self._descriptor)
+
     def close(self) -> None:
         """Close the files; the advisory lock goes with them."""
-        for descriptor in (self._descriptor, self._journal):
-            if descriptor >= 0:
-                os.close(descriptor)
-        self._descriptor = self._journal = -1
+        self.close_bytes()
+        self._journal = _closed(self._journal)
 
 
 def placed_digest(part: Path, file: ResolvedFile) -> str | None:
@@ -295,13 +302,21 @@ def discard_part(dest: Path, part_dir: Path | None = None) -> None:
         path.unlink(missing_ok=True)
 
 
+def _closed(descriptor: int) -> int:
+    if descriptor >= 0:
+        os.close(descriptor)
+    return -1
+
+
 def _locked(path: Path) -> LockedError:
     return LockedError(
         f"another engine works on `{path.name}`", hint="wait for it; it can be taken over when it has died"
     )
 
 
-def _alive(pid: int) -> bool:
+def _alive(pid: int) -> bool | None:
+    if fcntl is None:
+        return None  # Windows' os.kill has no signal that only asks
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

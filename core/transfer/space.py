@@ -36,7 +36,8 @@ def check_space(folder: Path, needed_bytes: int, floor_bytes: int, name: str) ->
 def reserve(descriptor: int, folder: Path, size_bytes: int) -> None:
     """Give the file its blocks at once where that costs nothing, so that a full disk shows before the first byte."""
     mount = mount_of(folder)
-    if size_bytes <= 0 or mount is None or mount.file_system not in _QUICK_FALLOCATE:
+    quick = mount is not None and mount.file_system in _QUICK_FALLOCATE and hasattr(os, "posix_fallocate")
+    if size_bytes <= 0 or not quick:
         return
     try:
         os.posix_fallocate(descriptor, 0, size_bytes)

@@ -250,6 +250,7 @@ class Transfer:
     def _place(self, part: Part, state: State) -> None:
         part.check_lease()
         part.write_journal(state.plan.snapshot())
+        part.close_bytes()
         dest = self.job.dest
         try:
             dest.parent.mkdir(parents=True, exist_ok=True)
