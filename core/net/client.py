@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from .location import Location
     from .pinning import PinnedSession
+    from .socks import SocksProxy
 
 MAX_BODY_BYTES = 16 << 20
 _MAX_ERROR_BODY_BYTES = 16 << 10
@@ -92,7 +93,7 @@ class HttpClient:
         self.gate = gate
         self.limits = limits
         self.explainers: list[Explainer] = []
-        self._sessions: dict[AbstractEventLoop, PinnedSession] = {}
+        self._sessions: dict[tuple[AbstractEventLoop, SocksProxy | None], PinnedSession] = {}
 
     async def request(
         self,
@@ -163,11 +164,12 @@ class HttpClient:
         sent = {"Accept-Encoding": "identity", **(headers or {})}
         if credentials is not None:
             sent |= credentials.headers_for(url)
-        pinned = self._session()
-        if endpoint.proxy_url is not None:
-            pinned.resolver.trust_proxy(urlsplit(endpoint.proxy_url).hostname or "")
-        else:
+        socks = endpoint.socks
+        pinned = self._session(socks)
+        if endpoint.addresses:
             pinned.resolver.pin(endpoint.hostname, endpoint.addresses)
+        elif endpoint.proxy_url is not None:
+            pinned.resolver.trust_proxy(urlsplit(endpoint.proxy_url).hostname or "")
         with our_errors(url):
             async with asyncio.timeout(self.limits.response_timeout_seconds):
                 reply = await pinned.session.request(
@@ -176,7 +178,7 @@ class HttpClient:
                     headers=sent,
                     json=json,
                     allow_redirects=False,
-                    proxy=endpoint.proxy_url,
+                    proxy=endpoint.proxy_url if socks is None else None,
                 )
         try:
             yield reply
@@ -213,17 +215,17 @@ class HttpClient:
         """Close the running loop's connections."""
         import asyncio
 
-        pinned = self._sessions.pop(asyncio.get_running_loop(), None)
-        if pinned is not None:
-            await pinned.session.close()
+        loop = asyncio.get_running_loop()
+        for key in [key for key in self._sessions if key[0] is loop]:
+            await self._sessions.pop(key).session.close()
 
-    def _session(self) -> PinnedSession:
+    def _session(self, socks: SocksProxy | None) -> PinnedSession:
         import asyncio
 
-        loop = asyncio.get_running_loop()
-        pinned = self._sessions.get(loop)
+        key = (asyncio.get_running_loop(), socks)
+        pinned = self._sessions.get(key)
         if pinned is None:
             from .pinning import open_session
 
-            pinned = self._sessions[loop] = open_session(self.limits, user_agent())
+            pinned = self._sessions[key] = open_session(self.limits, user_agent(), socks)
         return pinned

@@ -2,7 +2,7 @@
 
 A URL passes when its scheme, host and port are allowed and its name resolves to addresses that are public, or that
 the user listed. Who connects must use one of `Endpoint.addresses`: a second look-up could give another answer (DNS
-rebinding). Behind a proxy the names are the proxy's to resolve, and only scheme, host and port are judged.
+rebinding). Behind a proxy that resolves names only scheme, host and port are judged (`socks` says which those are).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from ..errors import ConnectFailedError, EgressError
 from .addresses import Address, is_metadata, is_public
 from .hosts import AllowList, HostRule, normalise_host
 from .proxies import Proxies
+from .socks import SocksProxy
 
 #: A walk along redirects is longer only in a loop; browsers stop at 20, curl at 50.
 MAX_HOPS = 10
@@ -29,13 +30,18 @@ Lookup = Callable[[str, int], Awaitable[list[str]]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """A checked place to connect to; `addresses` is empty only when `proxy_url` is set."""
+    """A checked place to connect to; `addresses` is empty only behind a proxy that resolves names."""
 
     scheme: str
     hostname: str
     port: int
     addresses: tuple[str, ...]
     proxy_url: str | None = None
+
+    @property
+    def socks(self) -> SocksProxy | None:
+        """The SOCKS proxy on the way, if there is one."""
+        return SocksProxy.parse(self.proxy_url) if self.proxy_url is not None else None
 
     @property
     def secure(self) -> bool:
@@ -80,11 +86,14 @@ class EgressGate:
         if not listed and not provider and not self._allow.networks:
             raise _not_allowed(target)
         literal = _literal(target.host)
-        if (listed or provider) and (proxy_url := self._proxy_for(target, literal)) is not None:
-            return _endpoint(target, proxy_url=proxy_url)
+        proxy_url = self._proxy_for(target, literal) if listed or provider else None
+        if proxy_url is not None:
+            socks = SocksProxy.parse(proxy_url)
+            if socks is None or socks.resolves_names:
+                return _endpoint(target, proxy_url=proxy_url)
         candidates = (literal,) if literal is not None else await self._resolve(target)
         usable = self._usable(target, candidates, listed=listed, provider=provider)
-        return _endpoint(target, addresses=tuple(map(str, usable)))
+        return _endpoint(target, addresses=tuple(map(str, usable)), proxy_url=proxy_url)
 
     def trust(self, url: str) -> None:
         """Take the host and port of a URL into the list as if the user had: for what the user's own settings lead to.

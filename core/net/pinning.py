@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from ..errors import CertificateError, ConnectFailedError, ServerError, StalledError, StowError, TruncatedBodyError
 from .secrets import redact, scrub
+from .socks import SocksProxy
 from .tls import ssl_context
 
 if TYPE_CHECKING:
@@ -20,9 +22,13 @@ if TYPE_CHECKING:
 
 
 class PinnedResolver(AbstractResolver):
-    """Answers with checked addresses. Names that were never checked are those of proxies, which the user has set."""
+    """Answers with checked addresses. Names that were never checked are those of proxies, which the user has set.
 
-    def __init__(self) -> None:
+    `names_go_on` gives names as they are, to a SOCKS proxy that resolves them.
+    """
+
+    def __init__(self, *, names_go_on: bool = False) -> None:
+        self._names_go_on = names_go_on
         self._addresses: dict[str, tuple[str, ...]] = {}
         self._proxies = aiohttp.ThreadedResolver()
         self._proxy_hosts: set[str] = set()
@@ -51,7 +57,7 @@ class PinnedResolver(AbstractResolver):
                 "proto": 0,
                 "flags": socket.AI_NUMERICHOST,
             }
-            for address in self._addresses.get(name, ())
+            for address in ((host,) if self._names_go_on else self._addresses.get(name, ()))
         ]
         if not rows:
             raise OSError(f"{host} was not checked")
@@ -59,6 +65,26 @@ class PinnedResolver(AbstractResolver):
 
     async def close(self) -> None:
         """Nothing is held."""
+
+
+class SocksConnector(aiohttp.TCPConnector):
+    """Opens its connections through a SOCKS proxy, each to what the resolver gave."""
+
+    def __init__(self, proxy: SocksProxy, **options: Any) -> None:
+        super().__init__(**options)
+        self._socks = proxy
+
+    async def _wrap_create_connection(self, *args: Any, **options: Any) -> Any:
+        # aiohttp-socks overrides the same method; its own version checks the certificate against the address.
+        place, timeout = options.pop("addr_infos")[0][4], options.pop("timeout")
+        for name in ("req", "client_error"):
+            options.pop(name, None)
+        sock = await self._socks.connect(place[0], place[1], timeout.sock_connect)
+        try:
+            return await self._loop.create_connection(*args, **options, sock=sock)
+        except BaseException:
+            sock.close()
+            raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +95,17 @@ class PinnedSession:
     resolver: PinnedResolver
 
 
-def open_session(limits: HttpLimits, agent: str) -> PinnedSession:
-    """Open a session for the running loop."""
-    resolver = PinnedResolver()
-    connector = aiohttp.TCPConnector(
-        resolver=resolver,
-        use_dns_cache=False,
-        ssl=ssl_context(),
-        limit=limits.connections_total,
-        limit_per_host=limits.connections_per_host,
-    )
+def open_session(limits: HttpLimits, agent: str, socks: SocksProxy | None = None) -> PinnedSession:
+    """Open a session for the running loop; with `socks` all its connections go through that proxy."""
+    resolver = PinnedResolver(names_go_on=socks is not None and socks.resolves_names)
+    options: dict[str, Any] = {
+        "resolver": resolver,
+        "use_dns_cache": False,
+        "ssl": ssl_context(),
+        "limit": limits.connections_total,
+        "limit_per_host": limits.connections_per_host,
+    }
+    connector = aiohttp.TCPConnector(**options) if socks is None else SocksConnector(socks, **options)
     timeout = aiohttp.ClientTimeout(
         total=None, sock_connect=limits.connect_timeout_seconds, sock_read=limits.stall_timeout_seconds
     )
@@ -111,7 +138,7 @@ def _ours(err: Exception, where: str) -> StowError:
             return ConnectFailedError(f"cannot connect to {where}: no answer in time", hint="check the network")
         case TimeoutError():
             return StalledError(f"{where} did not answer in time", hint=again)
-        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientSSLError():
+        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientSSLError() | ssl.SSLCertVerificationError():
             return CertificateError(f"the TLS certificate of {where} cannot be trusted: {scrub(str(err))[:160]}")
         case aiohttp.ClientProxyConnectionError() | aiohttp.ClientHttpProxyError():
             return ConnectFailedError("cannot connect through the proxy", hint="check HTTPS_PROXY and NO_PROXY")

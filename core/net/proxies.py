@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..errors import ConfigError
+from .socks import SCHEMES, SocksProxy
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,7 @@ class Proxies:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Proxies:
-        """Read the variables; the lower-case one wins, as in curl. Raises: ConfigError: a SOCKS proxy."""
+        """Read the variables; the lower-case one wins, as in curl. Raises: ConfigError: a proxy of another kind."""
 
         def value(name: str) -> str:
             return environment.get(name) or environment.get(name.upper()) or ""
@@ -47,7 +48,11 @@ def _covers(entry: str, host: str) -> bool:
 
 def _checked(url: str) -> str:
     full = url if "://" in url else f"http://{url}"
-    if not full.startswith(("http://", "https://")):
-        kind = full.partition(":")[0][:20]
-        raise ConfigError(f"a `{kind}` proxy is not supported", hint="use an http:// or https:// proxy")
+    kind = full.partition(":")[0].lower()
+    if kind in SCHEMES:
+        SocksProxy.parse(full)
+    elif kind not in {"http", "https"}:
+        raise ConfigError(
+            f"a `{kind[:20]}` proxy is not supported", hint="use http://, https://, socks5h://, socks5:// or socks4://"
+        )
     return full

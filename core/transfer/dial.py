@@ -7,6 +7,7 @@ import socket
 import ssl
 
 from ..errors import CertificateError, ConnectFailedError
+from ..net.socks import SocksProxy
 from .secure import SecureChannel
 
 
@@ -15,20 +16,25 @@ async def dial(
     address: str,
     *,
     tls: ssl.SSLContext | None,
+    socks: SocksProxy | None = None,
     timeout_seconds: float,
 ) -> tuple[socket.socket, SecureChannel | None]:
     """Connect to one address that the gate has checked; the host's name is for SNI and the certificate only.
 
-    Raises: CertificateError, ConnectFailedError.
+    Raises: CertificateError, ConnectFailedError; ConfigError: what the proxy says.
     """
     loop = asyncio.get_running_loop()
-    sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
     channel = None
+    if socks is not None:
+        sock = await socks.connect(address, key[2], timeout_seconds)
+    else:
+        sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
     try:
-        sock.setblocking(False)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         async with asyncio.timeout(timeout_seconds):
-            await loop.sock_connect(sock, (address, key[2]))
+            if socks is None:
+                sock.setblocking(False)
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                await loop.sock_connect(sock, (address, key[2]))
             if tls is not None:
                 channel = SecureChannel(sock, tls, key[1])
                 await channel.handshake(loop)

@@ -238,7 +238,7 @@ class Origin:
     async def _hop(self, url: str, headers: Mapping[str, str], credentials: Credentials | None) -> Reply:
         endpoint = await self._gate.check(url)
         token = credentials.headers_for(url) if credentials is not None else {}
-        if endpoint.proxy_url is not None or self.plain:
+        if (endpoint.proxy_url is not None and endpoint.socks is None) or self.plain:
             stack = AsyncExitStack()
             reply = await stack.enter_async_context(
                 self._client.open("GET", url, credentials=credentials, headers=headers)

@@ -37,7 +37,7 @@ class ConnectionPool:
         while kept and not new:
             _, connection = kept.pop()
             # An address that the gate would no longer give is not used again.
-            if connection.address in endpoint.addresses and connection.fresh():
+            if connection.address in _places(endpoint) and connection.fresh():
                 connection.reused = True
                 return connection
             connection.close()
@@ -68,14 +68,21 @@ class ConnectionPool:
         self._idle.clear()
 
     async def _open(self, key: Key, endpoint: Endpoint) -> Connection:
-        addresses = endpoint.addresses
+        addresses, socks = _places(endpoint), endpoint.socks
         begin = next(self._turn) % max(1, len(addresses))
         last: ConnectFailedError | None = None
         for address in (*addresses[begin:], *addresses[:begin]):
             try:
                 tls = ssl_context() if endpoint.secure else None
-                sock, channel = await dial(key, address, tls=tls, timeout_seconds=self._connect_timeout_seconds)
+                sock, channel = await dial(
+                    key, address, tls=tls, socks=socks, timeout_seconds=self._connect_timeout_seconds
+                )
                 return Connection(sock, channel, key, address, self._buffer)
             except ConnectFailedError as err:
                 last = err
         raise last or ConnectFailedError(f"`{endpoint.hostname}` has no address", hint="check the name")
+
+
+def _places(endpoint: Endpoint) -> tuple[str, ...]:
+    """Return what to connect to: checked addresses, or a name that the proxy resolves."""
+    return endpoint.addresses or ((endpoint.hostname,) if endpoint.socks is not None else ())
