@@ -23,15 +23,16 @@ from .downloads.waiting import Waits
 from .downloads.worker import Worker
 from .events import EventBus
 from .events import Subscription as Subscription
-from .library.index import LibraryIndex
 from .library.library import Library
 from .net.client import HttpClient
 from .net.credentials import Credentials
 from .net.proxies import Proxies
 from .provision.copies import Copies
-from .provision.describe import describe
 from .provision.digests import FileDigests
 from .provision.jobs import Jobs
+from .provision.known_models import KnownModels
+from .provision.librarian import Librarian
+from .provision.library_parts import build_librarian
 from .provision.places import FolderPlaces
 from .provision.plan import Planner
 from .provision.requests import RequestCheck
@@ -64,11 +65,11 @@ class Runtime:
     digests: FileDigests
     weights: WeightMemory
     watch: Watch
-    library: Library
+    librarian: Librarian
+    known_models: KnownModels
     pod: PodState | None = None
     """What the pod's controller told last; None where none ever did."""
     pod_told_at: float | None = None
-    _catalogue: asyncio.Task[Catalogue] | None = None
 
     @property
     def sources(self) -> Sources:
@@ -83,7 +84,12 @@ class Runtime:
     @property
     def busy(self) -> bool:
         """True while something goes on, or would go on by itself, that the engine's end would interrupt."""
-        return self.downloads.busy or self.library.busy
+        return self.downloads.busy or self.librarian.busy
+
+    @property
+    def library(self) -> Library:
+        """Files at rest."""
+        return self.librarian.library
 
     def credentials(self, session: Session | None) -> Credentials:
         """Return the tokens of a caller."""
@@ -106,21 +112,16 @@ class Runtime:
 
     async def catalogue(self) -> Catalogue:
         """Return the lists of known models; they are read once, when somebody first asks."""
-        if self._catalogue is None or (self._catalogue.done() and self._catalogue.exception() is not None):
-            load = asyncio.to_thread(
-                Catalogue.load, base_path=self.sessions.layout().base_path, state_dir=self.state_dir
-            )
-            self._catalogue = asyncio.create_task(load, name="catalogue")
-        return await asyncio.shield(self._catalogue)
+        return await self.known_models.get()
 
     async def close(self) -> None:
         """Stop everything, the queue first: it keeps what was under way."""
         await self.watch.close()
         await self.downloads.close()
+        await self.librarian.close()
         await self.library.close()
         await self.networks.close()
-        if self._catalogue is not None:
-            self._catalogue.cancel()
+        self.known_models.close()
 
 
 async def open_runtime(state_dir: Path, settings: Settings) -> Runtime:
@@ -132,12 +133,14 @@ async def open_runtime(state_dir: Path, settings: Settings) -> Runtime:
     store = DownloadStore(state_dir)
     places = FolderPlaces()
     check = RequestCheck(networks=networks, sessions=sessions, places=places)
-    library = _build_library(state_dir, settings, events, sessions)
-    copies = Copies(store=store, index=library.index)
-    ledger = _build_ledger(events, store, settings, library)
+    known_models = KnownModels(lambda: sessions.layout().base_path, state_dir)
+    librarian = build_librarian(state_dir, events, sessions, networks, known_models)
+    copies = Copies(store=store, index=librarian.library.index)
+    ledger = _build_ledger(events, store, settings, librarian.library)
     downloads = _build_queue(ledger, sessions, networks, copies, places, check)
     watch = _build_watch(state_dir, settings, events, sessions, downloads)
     sessions.listen(downloads.look_again)
+    librarian.reader.open()
     downloads.open()
     watch.open()
     return Runtime(
@@ -157,23 +160,11 @@ async def open_runtime(state_dir: Path, settings: Settings) -> Runtime:
         ),
         jobs=Jobs(downloads.submit, downloads.get),
         places=places,
-        digests=FileDigests(library.index),
+        digests=FileDigests(librarian.library.index),
         weights=WeightMemory(),
         watch=watch,
-        library=library,
-    )
-
-
-def _build_library(state_dir: Path, settings: Settings, events: EventBus, sessions: SessionRegistry) -> Library:
-    def changed(folders: tuple[str, ...]) -> None:
-        events.publish(Event(Topic.LIBRARY, {"folders": list(folders)}))
-
-    return Library(
-        LibraryIndex(state_dir),
-        layout=sessions.layout,
-        describe=describe,
-        changed=changed,
-        settle_seconds=settings.library_settle_seconds,
+        librarian=librarian,
+        known_models=known_models,
     )
 
 

@@ -66,6 +66,8 @@ class Settings:
     xet: bool = setting(False, "Has no effect yet: files come over plain HTTPS.")
 
     # Library
+    library_pause_while_generating: bool = setting(True, "Read no whole files while ComfyUI runs a prompt.")
+    library_news_seconds: float = setting(0.5, "Between two events of the library.")
     library_settle_seconds: float = setting(3.0, "A file that changed within this time may still be written.")
 
     # Engine

@@ -43,15 +43,17 @@ class Library:
         *,
         layout: Callable[[], FolderLayout],
         describe: Describe,
-        changed: Callable[[tuple[str, ...]], None],
+        changed: Callable[[Iterable[str]], None],
+        moved_on: Callable[[], None],
         settle_seconds: float,
     ) -> None:
-        """`changed(folder_names)` is called on the loop after files came, went or changed in these folders."""
+        """`changed(folder_names)` is called after files came, went or changed, `moved_on` while a scan goes on."""
         self.index = index
         self.layout = layout
         self.last_scan: ScanReport | None = None
         self.scanning: Progress | None = None
-        self._changed = changed
+        self.news = changed
+        self._moved_on = moved_on
         self._settle_seconds = settle_seconds
         self.single = SingleFiles(index, layout, describe)
         self.scanner = Scanner(index, describe, settle_seconds)
@@ -126,16 +128,20 @@ class Library:
             finally:
                 self._running = None
                 self.scanning = None
+                self._moved_on()
 
         return asyncio.create_task(run(), name="library-scan")
 
     async def _scan(self) -> ScanReport:
         self.scanning = Progress()
 
+        loop = asyncio.get_running_loop()
+
         def progress(done: int, total: int) -> None:
             if self._closing.is_set():
                 raise InterruptedError("the engine ends")
             self.scanning = Progress(done, total)
+            loop.call_soon_threadsafe(self._moved_on)
 
         plans = plan_roots(self.layout())
         everything, self._everything = self._everything, False
@@ -143,9 +149,9 @@ class Library:
         self.last_scan = report
         if report.pending and self._second_look is None:
             wait = self._settle_seconds + 0.05
-            self._second_look = asyncio.get_running_loop().call_later(wait, self._look_again)
+            self._second_look = loop.call_later(wait, self._look_again)
         if report.folders:
-            self._changed(report.folders)
+            self.news(report.folders)
         return report
 
     def _look_again(self) -> None:
@@ -168,7 +174,7 @@ class Library:
             _log.exception("a download could not be taken into the library")
             return
         if files:
-            self._changed(tuple(sorted({file.folder_name for file in files})))
+            self.news(tuple(sorted({file.folder_name for file in files})))
 
     def _taken(self, download: Download, path: Path) -> list[LibraryFile]:
         files = self.single.look_at([path])

@@ -39,7 +39,7 @@ class Reader:
         index: LibraryIndex,
         *,
         hold: Callable[[], bool],
-        changed: Callable[[tuple[str, ...]], None],
+        changed: Callable[[Iterable[str]], None],
         moved_on: Callable[[], None],
     ) -> None:
         self._index = index

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from ..net.secrets import scrub
 from ..records.json import to_json
 from ..records.library import LibraryFile, LibraryRoot, LibraryTotals, ScanReport
 from .library import Progress
@@ -37,7 +38,7 @@ def file_json(file: LibraryFile, *, with_path: bool) -> dict[str, Any]:
         "size_bytes": file.size_bytes,
         "vram_bytes": file.vram_bytes,
         "sha256": file.sha256,
-        "source": file.source,
+        "source": scrub(file.source) if file.source is not None else None,
         "verified": file.verified.value if file.verified is not None else None,
         "damaged": file.damaged,
         "available": file.available,

@@ -204,12 +204,13 @@ async def test_events_are_few_and_hold_neither_paths_nor_tokens(stage: Stage) ->
             await runtime.downloads.wait(download.id)
         shown = runtime.downloads.list()
     elapsed = asyncio.get_running_loop().time() - started
-    assert 1 < len(heard) <= elapsed / 0.25 + 2
+    told = [event for event in heard if "downloads" in event]  # the library has news of its own
+    assert 1 < len(told) <= elapsed / 0.25 + 2
     text = json.dumps(heard)
     assert str(stage.models) not in text
     assert "verysecret" not in text
     assert "verysecret" in json.dumps([download.request.source for download in shown])  # or it could not go on
-    final = {row["id"]: row["state"] for event in heard for row in event["downloads"]}
+    final = {row["id"]: row["state"] for event in told for row in event["downloads"]}
     assert final == {download.id: "completed" for download in shown}
 
 

@@ -30,7 +30,7 @@ async def _rows(runtime: Runtime, count: int) -> list:
 
 
 async def test_a_finished_download_is_in_the_index_with_digest_and_source(stage: Stage) -> None:
-    async with stage.runtime() as runtime, listening(runtime) as heard:
+    async with stage.runtime(library_news_seconds=0.05) as runtime, listening(runtime) as heard:
         download = await runtime.downloads.submit(request())
         done = await reached(runtime, download.id, DownloadState.COMPLETED)
         (file,) = await _rows(runtime, 1)
