@@ -138,6 +138,14 @@ class ExpandRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyRequest:
+    """How far to go: headers alone, what has a digest too, or `all` files."""
+
+    headers_only: bool = False
+    all: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LeaseRequest:
     """Somebody looks at the machine for the next `seconds`; `holder` tells several viewers of one session apart."""
 

@@ -11,6 +11,7 @@ from .ensure import ENSURE
 from .host import HOST
 from .inspect import INSPECT
 from .library import LIBRARY
+from .library_work import LIBRARY_WORK
 from .manifest import MANIFEST
 from .pod import POD
 from .search import SEARCH
@@ -33,6 +34,7 @@ HANDLERS: dict[str, Handler] = {
     **SEARCH,
     **LIBRARY,
     **POD,
+    **LIBRARY_WORK,
 }
 
 __all__ = ["HANDLERS", "Handler"]

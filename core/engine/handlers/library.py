@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from ...errors import NotFoundHereError, UsageError
-from ...library.view import details_json, file_json, printable, report_json, totals_json
+from ...library.view import details_json, file_json, printable, totals_json
 from ...records.library import LibraryFilter, LibraryRoot, LibrarySort
 from .call import Call, Handler
 
@@ -88,9 +88,4 @@ async def show(call: Call) -> object:
     return details_json(file, with_path=call.local)
 
 
-async def scan(call: Call) -> object:
-    """Scan, and say what was found."""
-    return report_json(await call.runtime.library.scan(), with_paths=call.local)
-
-
-LIBRARY: dict[str, Handler] = {"library.list": list_files, "library.show": show, "library.scan": scan}
+LIBRARY: dict[str, Handler] = {"library.list": list_files, "library.show": show}

@@ -1,7 +1,8 @@
-"""Rows of the library that look and do not touch: the index, scans."""
+"""Rows of the library that look and touch no file: the index, scans, proof, sources."""
 
 from __future__ import annotations
 
+from ..bodies import VerifyRequest
 from .route import Route
 
 _FILTERS = (
@@ -30,6 +31,34 @@ LIBRARY_ROUTES: tuple[Route, ...] = (
     ),
     Route(
         method="GET",
+        path="/library/work",
+        name="library.work",
+        summary="Say what goes on in the library, and how the last scan, proof and search for sources ended",
+        returns="`{scanning, reading, verify, identify, last_scan}`; see docs/library.md",
+    ),
+    Route(
+        method="GET",
+        path="/library/usage",
+        name="library.usage",
+        summary="Say what fills the disks: models by folder, kind and base model, and the volumes",
+        returns="`{roots, volumes, folders, kinds, base_models}`",
+    ),
+    Route(
+        method="GET",
+        path="/library/parts",
+        name="library.parts",
+        summary="List parts of downloads that nobody goes on with",
+        returns="`{parts: [{name, folder, size_bytes, modified_at, source}], bytes}`",
+    ),
+    Route(
+        method="GET",
+        path="/library/unreferenced",
+        name="library.unreferenced",
+        summary="List files that no workflow in the user folder names",
+        returns="`{files: [row], bytes, workflows, unreadable}`",
+    ),
+    Route(
+        method="GET",
         path="/library/{id}",
         name="library.show",
         summary="Show all that is known of one file",
@@ -41,5 +70,29 @@ LIBRARY_ROUTES: tuple[Route, ...] = (
         name="library.scan",
         summary="Look at all folders again; opens only what is new or changed",
         returns="the scan's report",
+    ),
+    Route(
+        method="POST",
+        path="/library/verify",
+        name="library.verify",
+        summary="Begin to prove all files: header against length, then the bytes of what has a digest",
+        returns="as `GET /library/work`",
+        request=VerifyRequest,
+        status=202,
+    ),
+    Route(
+        method="POST",
+        path="/library/identify",
+        name="library.identify",
+        summary="Begin to find the sources of unknown files by their digests; reads files without one",
+        returns="as `GET /library/work`",
+        status=202,
+    ),
+    Route(
+        method="POST",
+        path="/library/cancel",
+        name="library.cancel",
+        summary="Stop proof and search; what was learnt stays",
+        returns="as `GET /library/work`",
     ),
 )
