@@ -139,10 +139,18 @@ class ExpandRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyRequest:
-    """How far to go: headers alone, what has a digest too, or `all` files."""
+    """How far to go: headers alone, what has a digest too, or `all` files; or these files, as a whole."""
 
     headers_only: bool = False
     all: bool = False
+    ids: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentifyRequest:
+    """Which files; without a choice, all whose source is not known."""
+
+    ids: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

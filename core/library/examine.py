@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..errors import HeaderError
+from ..headers.classification import Classification
+from ..headers.classify import classify
 from ..headers.gguf import parse_gguf
 from ..headers.model_header import ModelHeader
 from ..headers.safetensors import parse_safetensors
@@ -15,7 +17,7 @@ from ..offsets import read_at
 from ..records.download import Verified
 
 #: Rows that an older examination filled are filled again by the next scan.
-EXAMINATION = 1
+EXAMINATION = 2
 
 _FIRST_BYTES = 256 << 10
 #: A zip's last record and its longest comment (PKWARE APPNOTE 4.3.16).
@@ -25,32 +27,16 @@ _HEADED = (b".safetensors", b".sft", b".gguf")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Described:
-    """What a header tells of the model in it."""
-
-    kind: str | None = None
-    belongs_in: str | None = None
-    base_model: str | None = None
-    precision: str | None = None
-    parameters: int | None = None
-    vram_bytes: int | None = None
-
-
-#: Tells what a header means; the size is that of the file in bytes.
-Describe = Callable[[ModelHeader, int], Described]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Examined:
     """One file. `damaged` says what is wrong; `verified` is `header` where the length fits the header."""
 
     format: str | None = None
-    described: Described = Described()
+    model: Classification | None = None
     verified: Verified | None = None
     damaged: str | None = None
 
 
-def examine(path: bytes, size_bytes: int, describe: Describe) -> Examined:
+def examine(path: bytes, size_bytes: int) -> Examined:
     """Read the header of a file. Raises: OSError."""
     if size_bytes == 0:
         return Examined(damaged="it is empty")
@@ -63,22 +49,20 @@ def examine(path: bytes, size_bytes: int, describe: Describe) -> Examined:
                 return first[offset : offset + count]
             return read_at(handle, count, offset)
 
-        return _examined(first, read, size_bytes, path, describe)
+        return _examined(first, read, size_bytes, path)
     finally:
         os.close(handle)
 
 
-def _examined(
-    first: bytes, read: Callable[[int, int], bytes], size_bytes: int, path: bytes, describe: Describe
-) -> Examined:
+def _examined(first: bytes, read: Callable[[int, int], bytes], size_bytes: int, path: bytes) -> Examined:
     content = sniff(first)
     if content.is_refusal:
         return Examined(format=content.value, damaged=f"it is {_NAMES[content]} instead of a model")
     named = path.lower().endswith(_HEADED)
     if content is Content.GGUF or (named and path.lower().endswith(b".gguf")):
-        return _headed("gguf", parse_gguf, read, size_bytes, describe)
+        return _headed("gguf", parse_gguf, read, size_bytes)
     if content is Content.SAFETENSORS or named:
-        return _headed("safetensors", parse_safetensors, read, size_bytes, describe)
+        return _headed("safetensors", parse_safetensors, read, size_bytes)
     if content is Content.ZIP_PICKLE:
         tail = read(max(0, size_bytes - _TAIL_BYTES), min(size_bytes, _TAIL_BYTES))
         cut = _END_OF_ZIP not in tail
@@ -98,19 +82,22 @@ def _headed(
     parse: Callable[[Callable[[int, int], bytes], int], ModelHeader],
     read: Callable[[int, int], bytes],
     size_bytes: int,
-    describe: Describe,
 ) -> Examined:
     try:
         header = parse(read, size_bytes)
+        fits = header.fits(size_bytes)
+        if fits is False:
+            damaged = f"its header accounts for {header.expected_size_bytes} bytes, and it has {size_bytes}"
+            return Examined(format=name, model=_model(header), damaged=damaged)
+        model = classify(header)
     except HeaderError as err:
         return Examined(format=name, damaged=err.message)
-    fits = header.fits(size_bytes)
-    damaged = None
-    if fits is False:
-        damaged = f"its header accounts for {header.expected_size_bytes} bytes, and it has {size_bytes}"
-    return Examined(
-        format=name,
-        described=describe(header, size_bytes),
-        verified=Verified.HEADER if fits else None,
-        damaged=damaged,
-    )
+    return Examined(format=name, model=model, verified=Verified.HEADER if fits else None)
+
+
+def _model(header: ModelHeader) -> Classification | None:
+    """Say what a cut file would be: one whose header names too little is cut there, too."""
+    try:
+        return classify(header)
+    except HeaderError:
+        return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -85,15 +86,19 @@ def _facts(file: NewFile) -> dict[str, Any]:
     }
     if examined is None:
         return values
-    described = examined.described
+    model = examined.model
     return values | {
         "format": examined.format,
-        "kind": described.kind,
-        "belongs_in": described.belongs_in,
-        "base_model": described.base_model,
-        "precision": described.precision,
-        "parameters": described.parameters,
-        "vram_bytes": described.vram_bytes,
+        "kind": model.kind if model is not None else None,
+        "belongs_in": model.folder if model is not None else None,
+        "alternatives": json.dumps(model.alternatives if model is not None else ()),
+        "confidence": model.confidence if model is not None else None,
+        "base_model": model.base_model if model is not None else None,
+        "base_model_version": model.base_model_version if model is not None else None,
+        "precision": model.precision if model is not None else None,
+        "parameters": model.parameters if model is not None else None,
+        "vram_bytes": model.vram_bytes if model is not None else None,
+        "trigger_words": json.dumps(model.trigger_words if model is not None else ()),
         "verified": examined.verified.value if examined.verified is not None else None,
         "damaged": examined.damaged,
     }

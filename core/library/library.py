@@ -14,7 +14,6 @@ from typing import TypeVar
 from ..records.download import Download, Verified
 from ..records.library import DigestOrigin, LibraryFile, ScanReport
 from ..records.model import FolderLayout
-from .examine import Describe
 from .index import LibraryIndex
 from .keep import set_facts
 from .roots import plan_roots
@@ -42,7 +41,6 @@ class Library:
         index: LibraryIndex,
         *,
         layout: Callable[[], FolderLayout],
-        describe: Describe,
         changed: Callable[[Iterable[str]], None],
         moved_on: Callable[[], None],
         settle_seconds: float,
@@ -55,8 +53,8 @@ class Library:
         self.news = changed
         self._moved_on = moved_on
         self._settle_seconds = settle_seconds
-        self.single = SingleFiles(index, layout, describe)
-        self.scanner = Scanner(index, describe, settle_seconds)
+        self.single = SingleFiles(index, layout)
+        self.scanner = Scanner(index, settle_seconds)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="library")
         self._closing = threading.Event()
         self._everything = False

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from ..records.library import LibraryRoot, ScanProblem, ScanReport
-from .examine import EXAMINATION, Describe, Examined, examine
+from .examine import EXAMINATION, Examined, examine
 from .index import LibraryIndex
 from .keep import (
     BATCH,
@@ -65,9 +65,8 @@ class _Compared:
 class Scanner:
     """Scans for one index; it remembers which files were being written at the last look. One scan at a time."""
 
-    def __init__(self, index: LibraryIndex, describe: Describe, settle_seconds: float) -> None:
+    def __init__(self, index: LibraryIndex, settle_seconds: float) -> None:
         self._index = index
-        self._describe = describe
         self._settle_seconds = settle_seconds
         self._oldest = EXAMINATION
         self._unsettled: dict[bytes, tuple[int, int, float]] = {}
@@ -249,7 +248,7 @@ class Scanner:
         path = joined(os.fsencode(root.path), file.entry.path)
         found: Examined | None
         try:
-            found = examine(path, file.entry.size_bytes, self._describe)
+            found = examine(path, file.entry.size_bytes)
         except FileNotFoundError:  # gone since the walk
             return None
         except OSError as err:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..records.library import LibraryFile, LibraryRoot
 from ..records.model import FolderLayout
-from .examine import Describe, examine
+from .examine import examine
 from .index import LibraryIndex
 from .keep import BATCH, NewFile, forget_files, save_files
 from .roots import plan_roots
@@ -20,10 +20,9 @@ from .walk import entry_of
 class SingleFiles:
     """Takes files into the index by their paths. Reads headers: call it in a thread."""
 
-    def __init__(self, index: LibraryIndex, layout: Callable[[], FolderLayout], describe: Describe) -> None:
+    def __init__(self, index: LibraryIndex, layout: Callable[[], FolderLayout]) -> None:
         self._index = index
         self._layout = layout
-        self._describe = describe
 
     def look_at(self, paths: Iterable[Path]) -> list[LibraryFile]:
         """Bring the rows of these paths up to date; what lies in no root, or is no model file, is passed by.
@@ -52,7 +51,7 @@ class SingleFiles:
             gone += [known.id] if known is not None else []
             return
         try:
-            examined = examine(os.fsencode(root.path / relative), entry.size_bytes, self._describe)
+            examined = examine(os.fsencode(root.path / relative), entry.size_bytes)
         except OSError:
             examined = None  # the next scan looks again, and tells
         new.append(

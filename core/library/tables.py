@@ -40,10 +40,14 @@ STEPS = (
         format TEXT,
         kind TEXT,
         belongs_in TEXT,
+        alternatives TEXT NOT NULL DEFAULT '[]',
+        confidence TEXT,
         base_model TEXT,
+        base_model_version TEXT,
         precision TEXT,
         parameters INTEGER,
         vram_bytes INTEGER,
+        trigger_words TEXT NOT NULL DEFAULT '[]',
         sha256 TEXT,
         autov1 TEXT,
         autov3 TEXT,
@@ -76,7 +80,9 @@ _PLAIN = (
     "format",
     "kind",
     "belongs_in",
+    "confidence",
     "base_model",
+    "base_model_version",
     "precision",
     "parameters",
     "vram_bytes",
@@ -97,19 +103,23 @@ _READ = (
     "f.available AND r.available",
     "f.digest_origin",
     "f.verified",
+    "f.alternatives",
+    "f.trigger_words",
 )
 COLUMNS = ", ".join([*_READ, *(f"f.{name}" for name in _PLAIN)])
 
 
 def read_file(row: tuple[Any, ...]) -> LibraryFile:
     """Make a record of a row of `COLUMNS`."""
-    root, names, relative, symlink, available, origin, verified, *rest = row
+    root, names, relative, symlink, available, origin, verified, alternatives, words, *rest = row
     return LibraryFile(
         root=Path(os.fsdecode(root)),
         folder_name=json.loads(names)[0],
         relative_path=os.fsdecode(relative),
         symlink=bool(symlink),
         available=bool(available),
+        alternatives=tuple(json.loads(alternatives)),
+        trigger_words=tuple(json.loads(words)),
         digest_origin=DigestOrigin(origin) if origin is not None else None,
         verified=Verified(verified) if verified is not None else None,
         **dict(zip(_PLAIN, rest, strict=True)),

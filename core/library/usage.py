@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from typing import Any
 
+from ..records.json import to_json
 from ..records.library import LibraryRoot, UsageRow
 from .index import LibraryIndex
 
@@ -34,7 +35,7 @@ def usage_json(index: LibraryIndex) -> dict[str, Any]:
 
 
 def _rows(rows: list[UsageRow]) -> list[dict[str, Any]]:
-    return [{"name": row.value, "files": row.files, "bytes": row.bytes} for row in rows]
+    return [to_json(row) for row in rows]
 
 
 def _volumes(roots: list[LibraryRoot], taken: dict[int, UsageRow]) -> list[dict[str, Any]]:

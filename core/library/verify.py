@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 
 from ..records.library import LibraryFile, LibraryFilter
 from ..records.reading import Purpose, ReadReport, VerifyReport
@@ -29,6 +30,25 @@ async def verify(
         read=read.files,
         read_bytes=read.bytes,
         damaged=tuple(file.id for file in damaged),
+        unread=read.unread,
+        cancelled=read.cancelled,
+        seconds=time.monotonic() - begun,
+        finished_at=time.time(),
+    )
+
+
+async def verify_files(library: Library, reader: Reader, ids: Iterable[int]) -> VerifyReport:
+    """Check some files, headers and bytes; a digest that is not known is learnt. Raises: StorageError."""
+    begun, index = time.monotonic(), library.index
+    files = await library.in_thread(lambda: index.get_all(ids))
+    files = await library.look_at(file.path for file in files if file.available)
+    read = await reader.read(files, Purpose.VERIFY)
+    seen = await library.in_thread(lambda: index.get_all(file.id for file in files))
+    return VerifyReport(
+        headers=len(files),
+        read=read.files,
+        read_bytes=read.bytes,
+        damaged=tuple(file.id for file in seen if file.damaged is not None),
         unread=read.unread,
         cancelled=read.cancelled,
         seconds=time.monotonic() - begun,

@@ -56,6 +56,10 @@ def details_json(file: LibraryFile, *, with_path: bool) -> dict[str, Any]:
     return {
         **file_json(file, with_path=with_path),
         "format": file.format,
+        "alternatives": list(file.alternatives),
+        "confidence": file.confidence,
+        "base_model_version": file.base_model_version,
+        "trigger_words": list(file.trigger_words),
         "modified_at": file.mtime_ns / 1e9,
         "symlink": file.symlink,
         "autov1": file.autov1,
@@ -70,7 +74,7 @@ def totals_json(totals: LibraryTotals, scanning: Progress | None) -> dict[str, A
     """Return the totals of `GET /library`."""
     return {
         **to_json(totals),
-        "scanning": None if scanning is None else {"done": scanning.done, "total": scanning.total},
+        "scanning": None if scanning is None else {"done": scanning.done, "total": scanning.total or None},
     }
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, Generic, TypeVar
 
 from ..downloads.network import Networks
-from ..errors import StowError
+from ..errors import ConflictError, StowError
 from ..library.library import Library
 from ..library.reading import Reader
-from ..library.verify import verify
+from ..library.verify import verify, verify_files
 from ..records.download import ErrorInfo
 from ..records.library import LibraryFile, LibraryFilter
 from ..records.reading import IdentifyReport, Purpose, VerifyReport
@@ -24,37 +24,53 @@ _log = logging.getLogger("comfystow.library")
 
 T = TypeVar("T")
 
+_MOST_WAITING = 100
+
 
 class Work(Generic[T]):
-    """One kind of work: running or not, and how the last one ended."""
+    """One kind of work, one after the other: whether it goes on, and how the last one ended."""
 
     def __init__(self) -> None:
         self.started_at: float | None = None
         self.report: T | None = None
         self.error: ErrorInfo | None = None
         self._task: asyncio.Task[None] | None = None
+        self._keys: list[object] = []  # of what goes on, and of what waits
+        self._waiting: list[Callable[[], Coroutine[Any, Any, T]]] = []
 
     @property
     def running(self) -> bool:
         """True while it goes on."""
         return self._task is not None
 
-    def start(self, work: Callable[[], Coroutine[Any, Any, T]]) -> None:
-        """Begin, unless it goes on already."""
+    def start(self, key: object, work: Callable[[], Coroutine[Any, Any, T]]) -> None:
+        """Begin, after what goes on already; the same work is not begun twice. Raises: ConflictError: too many wait."""
+        if key in self._keys:
+            return
+        if len(self._keys) >= _MOST_WAITING:
+            raise ConflictError("too much of this waits already", hint="wait, or cancel it")
+        self._keys.append(key)
+        self._waiting.append(work)
         if self._task is None:
-            self.started_at, self.report, self.error = time.time(), None, None
-            self._task = asyncio.create_task(self._run(work), name="library-work")
+            self._task = asyncio.create_task(self._run(), name="library-work")
 
-    async def _run(self, work: Callable[[], Coroutine[Any, Any, T]]) -> None:
+    async def _run(self) -> None:
         """A worker's top level."""
         try:
-            self.report = await work()
-        except StowError as err:
-            self.error = ErrorInfo.of(err)
-        except Exception:  # noqa: BLE001 - whoever asked is not there any more
-            _log.exception("work on the library broke")
-            self.error = ErrorInfo.of(StowError("something unexpected happened", hint="the engine's log says what"))
+            while self._waiting:
+                self.started_at, self.report, self.error = time.time(), None, None
+                try:
+                    self.report = await self._waiting.pop(0)()
+                except StowError as err:
+                    self.error = ErrorInfo.of(err)
+                except Exception:  # noqa: BLE001 - whoever asked is not there any more
+                    _log.exception("work on the library broke")
+                    unexpected = StowError("something unexpected happened", hint="the engine's log says what")
+                    self.error = ErrorInfo.of(unexpected)
+                self._keys.pop(0)
         finally:
+            self._keys.clear()
+            self._waiting.clear()
             self._task = None
 
     async def stop(self) -> None:
@@ -98,22 +114,28 @@ class Librarian:
         await self.verifying.stop()
         await self.identifying.stop()
 
-    def verify(self, *, headers_only: bool, everything: bool) -> None:
-        """Begin to prove the library."""
+    def verify(self, *, headers_only: bool, everything: bool, ids: tuple[int, ...] | None = None) -> None:
+        """Begin to prove the library, or some of its files. Raises: ConflictError."""
+        if ids is not None:
+            self.verifying.start(("files", ids), lambda: verify_files(self.library, self.reader, ids))
+            return
         self.verifying.start(
-            lambda: verify(self.library, self.reader, headers_only=headers_only, everything=everything)
+            ("all", headers_only, everything),
+            lambda: verify(self.library, self.reader, headers_only=headers_only, everything=everything),
         )
 
-    def identify(self, session: Session | None) -> None:
-        """Begin to look for the sources of unknown files."""
-        self.identifying.start(lambda: self._identify(session))
+    def identify(self, session: Session | None, ids: tuple[int, ...] | None = None) -> None:
+        """Begin to look for the sources of unknown files, or of these. Raises: ConflictError."""
+        self.identifying.start(ids, lambda: self._identify(session, ids))
 
-    async def _identify(self, session: Session | None) -> IdentifyReport:
+    async def _identify(self, session: Session | None, ids: tuple[int, ...] | None) -> IdentifyReport:
         begun, library = time.monotonic(), self.library
-        await library.scan()
-        unread = await self._unidentified(missing_digest=True)
-        read = await self.reader.read(unread, Purpose.HASH)
-        files = [file for file in await self._unidentified() if file.sha256 is not None]
+        if ids is None:
+            await library.scan()
+        chosen = await self._chosen(ids)
+        read = await self.reader.read([file for file in chosen if file.sha256 is None], Purpose.HASH)
+        chosen = await self._chosen([file.id for file in chosen])
+        files = [file for file in chosen if file.sha256 is not None]
         network = self._networks.of(session)
         found = await find_sources(files, await self._catalogue(), network, self._networks.credentials(session))
         identified = await library.in_thread(lambda: keep_sources(library.index, files, found.sources))
@@ -129,7 +151,10 @@ class Librarian:
             finished_at=time.time(),
         )
 
-    async def _unidentified(self, *, missing_digest: bool = False) -> list[LibraryFile]:
-        wanted = LibraryFilter(unidentified=True, missing_digest=missing_digest)
-        files = await self.library.in_thread(lambda: self.library.index.each(wanted))
+    async def _chosen(self, ids: Iterable[int] | None) -> list[LibraryFile]:
+        """Return files of a choice that can be read; without one, those whose source is not known."""
+        index = self.library.index
+        files = await self.library.in_thread(
+            lambda: index.each(LibraryFilter(unidentified=True)) if ids is None else index.get_all(ids)
+        )
         return [file for file in files if file.available and file.damaged is None]

@@ -14,7 +14,6 @@ from ..library.reading import Reader
 from ..records.event import Event, Topic
 from ..records.json import to_json
 from ..sessions import SessionRegistry
-from .describe import describe
 from .known_models import KnownModels
 from .librarian import Librarian, Work
 
@@ -36,7 +35,6 @@ def build_librarian(
     library = Library(
         index,
         layout=sessions.layout,
-        describe=describe,
         changed=news.changed,
         moved_on=news.moved_on,
         settle_seconds=settings.library_settle_seconds,

@@ -58,11 +58,17 @@ class LibraryFile:
     format: str | None = None
     kind: str | None = None
     belongs_in: str | None = None
-    """The folder that its kind belongs in."""
+    """The folder that its kind belongs in, None where its header does not decide."""
+    alternatives: tuple[str, ...] = ()
+    """Folders between which only a person can choose."""
+    confidence: str | None = None
+    """How sure kind and base model are: `high`, `likely` or `guess`."""
     base_model: str | None = None
+    base_model_version: str | None = None
     precision: str | None = None
     parameters: int | None = None
     vram_bytes: int | None = None
+    trigger_words: tuple[str, ...] = ()
     sha256: str | None = None
     autov1: str | None = None
     autov3: str | None = None

@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
+from comfystow.core.library import scan as scan_module
+from comfystow.core.library.examine import Examined, examine
 from comfystow.core.records.library import LibraryFilter, ScanReport
 from comfystow.core.records.model import Folder
 from support.rights import held_by_modes
@@ -21,12 +23,19 @@ def _codes(report: ScanReport) -> dict[str, list[str]]:
     return found
 
 
-def test_only_new_and_changed_files_are_opened(shelf: Shelf) -> None:
+def test_only_new_and_changed_files_are_opened(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[bytes] = []
+
+    def counting(path: bytes, size_bytes: int) -> Examined:
+        opened.append(path)
+        return examine(path, size_bytes)
+
+    monkeypatch.setattr(scan_module, "examine", counting)
     first, second = shelf.put("loras/a.safetensors"), shelf.put("loras/deep/b.safetensors", safetensors(16))
     assert shelf.scan().added == 2
-    assert len(shelf.opened) == 2
+    assert len(opened) == 2
     assert shelf.scan().added == 0
-    assert len(shelf.opened) == 2
+    assert len(opened) == 2
 
     second.write_bytes(safetensors(32))
     os.utime(second, (time.time() - 30,) * 2)
@@ -34,7 +43,7 @@ def test_only_new_and_changed_files_are_opened(shelf: Shelf) -> None:
     report = shelf.scan()
 
     assert (report.changed, report.gone, report.folders) == (1, 1, ("loras",))
-    assert len(shelf.opened) == 3
+    assert len(opened) == 3
     (file,) = shelf.index.page(LibraryFilter()).files
     assert (file.relative_path, file.precision, file.parameters, file.vram_bytes) == (
         "deep/b.safetensors",

@@ -12,7 +12,6 @@ from typing import Any
 from comfystow.core.library.index import LibraryIndex
 from comfystow.core.library.roots import plan_roots
 from comfystow.core.library.scan import Scanner
-from comfystow.core.provision.describe import describe
 from comfystow.core.records.library import LibraryFilter, ScanReport
 from comfystow.core.records.model import Folder, FolderLayout
 
@@ -36,16 +35,11 @@ class Shelf:
     def __init__(self, base: Path, *, settle_seconds: float = 0.0) -> None:
         self.base = base
         self.models = base / "models"
-        self.opened: list[int] = []
         for name in ("loras", "vae"):
             (self.models / name).mkdir(parents=True)
         self.folders = {name: Folder(directories=(self.models / name,), suffixes=SUFFIXES) for name in ("loras", "vae")}
         self.index = LibraryIndex(base / "state")
-        self.scanner = Scanner(self.index, self._describe, settle_seconds)
-
-    def _describe(self, header: Any, size_bytes: int) -> Any:
-        self.opened.append(size_bytes)
-        return describe(header, size_bytes)
+        self.scanner = Scanner(self.index, settle_seconds)
 
     def put(self, place: str, content: bytes | None = None, *, age_seconds: float = 60.0) -> Path:
         path = self.models / place

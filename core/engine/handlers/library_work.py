@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from ...errors import UsageError
 from ...library.usage import usage_json
 from ...library.view import file_json, printable, report_json
 from ...net.secrets import scrub
 from ...provision.library_parts import work_json
 from ...provision.orphan_parts import OrphanPart, find_orphan_parts
 from ...records.library import LibraryFilter
-from ..bodies import VerifyRequest
+from ..bodies import IdentifyRequest, VerifyRequest
 from .call import Call, Handler
+
+_MOST_IDS = 10_000
 
 
 async def work(call: Call) -> object:
@@ -32,13 +35,23 @@ async def scan(call: Call) -> object:
 async def verify(call: Call) -> object:
     """Begin to prove the library."""
     wanted: VerifyRequest = call.body
-    call.runtime.librarian.verify(headers_only=wanted.headers_only, everything=wanted.all)
+    ids = _checked(wanted.ids)
+    call.runtime.librarian.verify(headers_only=wanted.headers_only, everything=wanted.all, ids=ids)
     return await work(call)
+
+
+def _checked(ids: tuple[int, ...] | None) -> tuple[int, ...] | None:
+    if ids is not None and not 1 <= len(ids) <= _MOST_IDS:
+        raise UsageError(f"{len(ids)} files cannot be chosen", hint=f"1 to {_MOST_IDS}")
+    if ids is not None and not all(0 < number < 1 << 62 for number in ids):
+        raise UsageError("an id is a positive number")
+    return ids
 
 
 async def identify(call: Call) -> object:
     """Begin to look for sources."""
-    call.runtime.librarian.identify(call.session)
+    wanted: IdentifyRequest = call.body
+    call.runtime.librarian.identify(call.session, _checked(wanted.ids))
     return await work(call)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..bodies import VerifyRequest
+from ..bodies import IdentifyRequest, VerifyRequest
 from .route import Route
 
 _FILTERS = (
@@ -86,6 +86,7 @@ LIBRARY_ROUTES: tuple[Route, ...] = (
         name="library.identify",
         summary="Begin to find the sources of unknown files by their digests; reads files without one",
         returns="as `GET /library/work`",
+        request=IdentifyRequest,
         status=202,
     ),
     Route(
