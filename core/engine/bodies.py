@@ -138,6 +138,13 @@ class ExpandRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ScanRequest:
+    """Whether the answer waits for the end of the scan."""
+
+    wait: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyRequest:
     """How far to go: headers alone, what has a digest too, or `all` files; or these files, as a whole."""
 

@@ -14,7 +14,7 @@ from ..library.library import Library
 from ..library.reading import Reader
 from ..library.verify import verify, verify_files
 from ..records.download import ErrorInfo
-from ..records.library import LibraryFile, LibraryFilter
+from ..records.library import LibraryFile, LibraryFilter, ScanReport
 from ..records.reading import IdentifyReport, Purpose, VerifyReport
 from ..records.session import Session
 from ..sources.catalogue import Catalogue
@@ -92,6 +92,7 @@ class Librarian:
     ) -> None:
         self.library = library
         self.reader = reader
+        self.scanning: Work[ScanReport] = Work()
         self.verifying: Work[VerifyReport] = Work()
         self.identifying: Work[IdentifyReport] = Work()
         self._networks = networks
@@ -105,6 +106,7 @@ class Librarian:
     async def close(self) -> None:
         """Stop all; what was to be read is read by the next engine."""
         await self.reader.close()
+        await self.scanning.stop()
         await self.verifying.stop()
         await self.identifying.stop()
 
@@ -113,6 +115,10 @@ class Librarian:
         await self.reader.cancel()
         await self.verifying.stop()
         await self.identifying.stop()
+
+    def scan(self) -> None:
+        """Begin a scan that somebody asks for and does not wait for. Raises: ConflictError."""
+        self.scanning.start("scan", self.library.scan)
 
     def verify(self, *, headers_only: bool, everything: bool, ids: tuple[int, ...] | None = None) -> None:
         """Begin to prove the library, or some of its files. Raises: ConflictError."""

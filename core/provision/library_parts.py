@@ -13,6 +13,7 @@ from ..library.library import Library
 from ..library.reading import Reader
 from ..records.event import Event, Topic
 from ..records.json import to_json
+from ..records.library import ScanReport
 from ..sessions import SessionRegistry
 from .known_models import KnownModels
 from .librarian import Librarian, Work
@@ -51,17 +52,20 @@ def build_librarian(
 
 def work_json(librarian: Librarian) -> dict[str, Any]:
     """Return what goes on, and how the last of each kind ended: `GET /library/work` and events; no paths."""
-    scanning, report = librarian.library.scanning, librarian.library.last_scan
-    last = to_json(report) if report is not None else None
-    if last is not None:
-        last["problems"] = len(last["problems"])
+    scanning = librarian.library.scanning
     return {
         "scanning": {"done": scanning.done, "total": scanning.total} if scanning is not None else None,
         "reading": to_json(librarian.reader.progress),
+        "scan": {**_work(librarian.scanning), "report": _counted(librarian.scanning.report)},
         "verify": _work(librarian.verifying),
         "identify": _work(librarian.identifying),
-        "last_scan": last,
+        "last_scan": _counted(librarian.library.last_scan),
     }
+
+
+def _counted(report: ScanReport | None) -> dict[str, Any] | None:
+    """Return a report with the number of its problems instead of their paths."""
+    return None if report is None else {**to_json(report), "problems": len(report.problems)}
 
 
 def _work(work: Work[Any]) -> dict[str, Any]:

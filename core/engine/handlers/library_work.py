@@ -12,7 +12,7 @@ from ...net.secrets import scrub
 from ...provision.library_parts import work_json
 from ...provision.orphan_parts import OrphanPart, find_orphan_parts
 from ...records.library import LibraryFilter
-from ..bodies import IdentifyRequest, VerifyRequest
+from ..bodies import IdentifyRequest, ScanRequest, VerifyRequest
 from .call import Call, Handler
 
 _MOST_IDS = 10_000
@@ -20,15 +20,21 @@ _MOST_IDS = 10_000
 
 async def work(call: Call) -> object:
     """Say what goes on; the problems of the last scan are told in full."""
-    library = call.runtime.library
-    shown = work_json(call.runtime.librarian)
-    if library.last_scan is not None:
-        shown["last_scan"] = report_json(library.last_scan, with_paths=call.local)
+    librarian = call.runtime.librarian
+    shown = work_json(librarian)
+    if librarian.library.last_scan is not None:
+        shown["last_scan"] = report_json(librarian.library.last_scan, with_paths=call.local)
+    if librarian.scanning.report is not None:
+        shown["scan"]["report"] = report_json(librarian.scanning.report, with_paths=call.local)
     return shown
 
 
 async def scan(call: Call) -> object:
     """Scan, and say what was found."""
+    wanted: ScanRequest = call.body
+    if not wanted.wait:
+        call.runtime.librarian.scan()
+        return await work(call)
     return report_json(await call.runtime.library.scan(), with_paths=call.local)
 
 

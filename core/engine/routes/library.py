@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..bodies import IdentifyRequest, VerifyRequest
+from ..bodies import IdentifyRequest, ScanRequest, VerifyRequest
 from .route import Route
 
 _FILTERS = (
@@ -69,7 +69,8 @@ LIBRARY_ROUTES: tuple[Route, ...] = (
         path="/library/scan",
         name="library.scan",
         summary="Look at all folders again; opens only what is new or changed",
-        returns="the scan's report",
+        returns="the scan's report; as `GET /library/work` at once with `{wait: false}`",
+        request=ScanRequest,
     ),
     Route(
         method="POST",
