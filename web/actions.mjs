@@ -1,6 +1,7 @@
 /** What a click does: ask the server, take its answer into the stores, keep what went wrong beside what was clicked. */
 
 import { splitPath } from "./format.mjs";
+import { requestFor } from "./request.mjs";
 import { certain, keyOf, summary } from "./stores/missing.mjs";
 import { providerOf } from "./words.mjs";
 
@@ -11,6 +12,8 @@ export class Actions {
   #downloads;
   #missing;
   #library;
+  #forecast;
+  #host;
   #ui;
   /** @type {Map<string, () => Promise<void>>} what waits for the access secret, by the key of its card */
   #waiting = new Map();
@@ -21,13 +24,17 @@ export class Actions {
    * @param {import("./stores/downloads.mjs").Downloads} parts.downloads
    * @param {import("./stores/missing.mjs").Missing} parts.missing
    * @param {import("./stores/library.mjs").Library} parts.library
+   * @param {import("./stores/forecast.mjs").Forecast} parts.forecast
+   * @param {Pick<Stow.Host, "replaceValue" | "embedSources" | "notify" | "copy" | "save">} parts.host
    * @param {import("./stores/ui.mjs").Ui} parts.ui
    */
-  constructor({ api, downloads, missing, library, ui }) {
+  constructor({ api, downloads, missing, library, forecast, host, ui }) {
     this.#api = api;
     this.#downloads = downloads;
     this.#missing = missing;
     this.#library = library;
+    this.#forecast = forecast;
+    this.#host = host;
     this.#ui = ui;
   }
 
@@ -38,16 +45,66 @@ export class Actions {
    * @param {Stow.Candidate} candidate
    */
   download(model, candidate) {
-    const { subfolder, filename } = splitPath(candidate.name ?? model.name);
-    return this.#run(keyOf(model), () =>
-      this.#submit({
-        source: candidate.url ?? candidate.source,
-        folder_name: model.folder ?? candidate.folder,
-        subfolder,
-        filename,
-        sha256: candidate.sha256,
-      }),
-    );
+    return this.#run(keyOf(model), () => this.#submit(requestFor(model, candidate)));
+  }
+
+  /**
+   * Look for a model on the hubs; what they know stands among its places to choose from.
+   *
+   * @param {Stow.Model} model
+   */
+  find(model) {
+    const key = keyOf(model);
+    return this.#run(key, async () => {
+      const question = { name: model.name, folder_name: model.folder };
+      const answer = await this.#api.request("POST", "/workflow/candidates", question);
+      this.#missing.found(key, answer?.candidates ?? []);
+      this.#ui.unfold(`choose:${key}`, (answer?.candidates ?? []).length > 0);
+    });
+  }
+
+  /**
+   * Fetch a smaller variant of a model under its own name, and let the open graph name it.
+   *
+   * @param {Stow.Model} model
+   * @param {Stow.Variant} variant
+   */
+  takeSmaller(model, variant) {
+    return this.#run(keyOf(model), async () => {
+      const { subfolder } = splitPath(model.name);
+      await this.#submit({ source: variant.source, folder_name: model.folder, subfolder, filename: variant.name });
+      const named = subfolder === null ? variant.name : `${subfolder}/${variant.name}`;
+      for (const use of model.uses) this.#host.replaceValue(use.node_id, model.name, named);
+      await this.#missing.check({ force: true });
+    });
+  }
+
+  /** Write into the open graph where its models come from; saving the workflow is the user's. */
+  saveSources() {
+    return this.#run("sources", async () => {
+      const written = this.#host.embedSources(this.#forecast.sources);
+      if (written > 0) this.#host.notify("success", "Sources are in the workflow", "Save it to keep them.");
+      await this.#missing.check({ force: true });
+      await this.#forecast.look({ force: true });
+    });
+  }
+
+  /** Put the addresses of what is missing into the clipboard, one a line. */
+  copyLinks() {
+    return this.#run("plan", async () => {
+      const places = this.fetchable().map((model) => certain(model));
+      const links = places.map((candidate) => candidate?.url ?? candidate?.source ?? "");
+      await this.#host.copy(links.join("\n"));
+      this.#host.notify("success", `${links.length} links copied`, "");
+    });
+  }
+
+  /** Give the user a manifest of what this workflow needs. */
+  saveManifest() {
+    return this.#run("plan", async () => {
+      const answer = await this.#api.request("POST", "/manifest/write", { workflow: this.#missing.workflow });
+      this.#host.save("models.yaml", answer.manifest);
+    });
   }
 
   /**
@@ -146,6 +203,7 @@ export class Actions {
         (download) => download.state === "waiting" && providerOf(download.source) === provider,
       );
       await Promise.all(blocked.map((download) => this.#control(download, "retry")));
+      void this.#forecast.look({ force: true });
     });
   }
 

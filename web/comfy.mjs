@@ -60,6 +60,19 @@ export const host = {
     graph()?.setDirtyCanvas?.(true, true);
     return widgets.length > 0;
   },
+  embedSources: (sources) => {
+    let written = 0;
+    for (const source of sources) for (const id of source.nodes) written += embed(find(id), source);
+    return written;
+  },
+  copy: (text) => navigator.clipboard.writeText(text),
+  save: (name, text) => {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([text], { type: "application/yaml" }));
+    link.download = name;
+    link.click();
+    URL.revokeObjectURL(link.href);
+  },
 };
 
 /** @param {Stow.ComfyExtension} extension */
@@ -86,6 +99,23 @@ export function afterGraph() {
   const id = graph()?.id;
   if (Array.isArray(loading) && loading.length > 0) rootModels.set(id ?? "", loading);
   loading = null;
+}
+
+/**
+ * @param {Stow.GraphNode | null} node
+ * @param {Stow.EmbeddedSource} source
+ * @returns {0 | 1} entries that were written
+ */
+function embed(node, { name, url, directory, hash, hash_type }) {
+  if (node === null) return 0;
+  node.properties ??= {};
+  const models = Array.isArray(node.properties.models) ? node.properties.models : [];
+  const entry = hash === null ? { name, url, directory } : { name, url, directory, hash, hash_type };
+  const kept = models.filter(
+    (/** @type {any} */ known) => known?.name !== name || (known.directory ?? directory) !== directory,
+  );
+  node.properties.models = [...kept, entry];
+  return 1;
 }
 
 function graph() {

@@ -9,6 +9,7 @@ import { Combos } from "./combos.mjs";
 import { Offer } from "./offer.mjs";
 import { Change } from "./stores/change.mjs";
 import { Downloads } from "./stores/downloads.mjs";
+import { Forecast } from "./stores/forecast.mjs";
 import { Library } from "./stores/library.mjs";
 import { Missing, summary } from "./stores/missing.mjs";
 import { System } from "./stores/system.mjs";
@@ -26,8 +27,9 @@ const system = new System(api, browserClock, () => !document.hidden);
 const library = new Library(api, browserClock);
 const change = new Change(api, browserClock);
 const ui = new Ui();
-const actions = new Actions({ api, downloads, missing, library, ui });
-const panel = new Panel({ host, downloads, missing, system, library, change, ui, actions }, VIEWS);
+const forecast = new Forecast(api, missing, browserClock);
+const actions = new Actions({ api, downloads, missing, library, forecast, host, ui });
+const panel = new Panel({ host, downloads, missing, system, library, change, forecast, ui, actions }, VIEWS);
 const watch = new Watch(missing, browserClock);
 const offer = new Offer({ open: openTab, wanted: () => !panel.open && host.setting(OFFER_SETTING) !== false });
 
@@ -52,7 +54,10 @@ for (const type of ["pointerdown", "pointerup", "pointercancel"]) {
 
 downloads.addEventListener("completed", () => watch.disk());
 change.addEventListener("applied", () => library.stale());
-missing.addEventListener("checked", () => downloads.settled());
+missing.addEventListener("checked", () => {
+  downloads.settled();
+  if (panel.open && ui.view === "missing") void forecast.look();
+});
 missing.onChange(() => {
   if (missing.phase === "failed" && missing.error?.needsSecret && ui.lock === null) ui.setLock({ wrong: false });
   if (missing.phase === "failed" && missing.error?.retryable) watch.failed();
@@ -79,6 +84,23 @@ function notify(alert) {
 async function readAgain() {
   await downloads.load();
   watch.disk();
+}
+
+/**
+ * What the menu of a node offers: its own missing models, wherever in subgraphs it stands.
+ *
+ * @param {Stow.GraphNode} node
+ */
+function nodeMenu(node) {
+  const values = new Set((node.widgets ?? []).map((widget) => widget.value));
+  const wanted = summary(missing.models).missing.filter((model) => values.has(model.name));
+  return wanted.map((model) => ({
+    content: wanted.length === 1 ? "Download model…" : `Download ${model.name}…`,
+    callback: () => {
+      openTab("missing");
+      panel.reveal(`[data-model="${CSS.escape(model.name)}"]`);
+    },
+  }));
 }
 
 async function downloadMissing() {
@@ -116,6 +138,7 @@ register({
       defaultValue: true,
     },
   ],
+  getNodeMenuItems: nodeMenu,
   beforeConfigureGraph: beforeGraph,
   afterConfigureGraph: () => {
     afterGraph();

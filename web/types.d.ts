@@ -85,6 +85,68 @@ declare namespace Stow {
     sha256: string | null;
     confidence: "exact" | "high" | "likely" | "guess";
     reason: string;
+    base_model?: string | null;
+    licence?: string | null;
+    gated?: boolean | null;
+  }
+
+  /** One request of `POST /plan`, and what would become of it. */
+  interface PlanItem {
+    request: DownloadRequest;
+    action: "fetch" | "resume" | "link" | "present" | "refuse";
+    reason: string;
+    filename: string | null;
+    folder_name: string | null;
+    size_bytes: number | null;
+    base_model: string | null;
+    fetch_bytes: number | null;
+    error: ErrorInfo | null;
+  }
+
+  interface PlanVolume {
+    folders: string[];
+    free_bytes: number;
+    needed_bytes: number;
+    free_after_bytes: number;
+    fits: boolean;
+  }
+
+  interface Plan {
+    items: PlanItem[];
+    volumes: PlanVolume[];
+    fetch_bytes: number;
+    fits: boolean;
+  }
+
+  /** The same model, stored smaller. */
+  interface Variant {
+    instead_of: string;
+    name: string;
+    source: string;
+    size_bytes: number | null;
+    known_from: string;
+    needs_other_loader: boolean;
+  }
+
+  /** `POST /workflow/fit`. */
+  interface Fit {
+    verdict: "fits" | "in_turns" | "too_large" | "unknown";
+    sentence: string;
+    needed_bytes: number;
+    gpu: string | null;
+    gpu_bytes: number | null;
+    loads: { name: string; folder: string | null; vram_bytes: number | null }[];
+    smaller: Variant[];
+  }
+
+  /** What `POST /workflow/embed` would write into nodes. */
+  interface EmbeddedSource {
+    name: string;
+    url: string;
+    directory: string;
+    hash: string | null;
+    hash_type: string | null;
+    nodes: string[];
   }
 
   interface NodeUse {
@@ -106,6 +168,8 @@ declare namespace Stow {
     near_reason: string | null;
     base_model?: string | null;
     precision?: string | null;
+    /** The hubs were asked for it. */
+    looked?: boolean;
   }
 
   interface Gpu {
@@ -289,6 +353,7 @@ declare namespace Stow {
   interface GraphNode {
     id: number | string;
     widgets?: Widget[];
+    properties?: { models?: unknown; [key: string]: unknown };
     subgraph?: Graph;
   }
 
@@ -318,6 +383,7 @@ declare namespace Stow {
     menuCommands?: { path: string[]; commands: string[] }[];
     settings?: object[];
     setup?(): void;
+    getNodeMenuItems?(node: GraphNode): { content: string; callback: () => void }[];
     beforeConfigureGraph?(graph: Workflow): void;
     afterConfigureGraph?(): void;
     refreshComboInNodes?(): void;
@@ -356,6 +422,9 @@ declare namespace Stow {
     notify(severity: "success" | "warn" | "error", summary: string, detail: string): void;
     setting(id: string): unknown;
     replaceValue(nodeId: string, from: string, to: string): boolean;
+    embedSources(sources: readonly EmbeddedSource[]): number;
+    copy(text: string): Promise<void>;
+    save(name: string, text: string): void;
   }
 
   /** A sub-tab: another one is a file with this shape and a line in `views/table.mjs`. */
@@ -378,6 +447,7 @@ declare namespace Stow {
     missing: import("./stores/missing.mjs").Missing;
     system: import("./stores/system.mjs").System;
     library: import("./stores/library.mjs").Library;
+    forecast: import("./stores/forecast.mjs").Forecast;
     change: import("./stores/change.mjs").Change;
     ui: import("./stores/ui.mjs").Ui;
     actions: import("./actions.mjs").Actions;

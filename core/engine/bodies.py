@@ -54,6 +54,15 @@ class EditRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FitRequest:
+    """A workflow or a prompt, and the GPU that is meant where it is not this machine's."""
+
+    workflow: Any = None
+    prompt: Any = None
+    facts: Facts = field(default_factory=Facts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CandidatesRequest:
     """One model that a workflow names, with what its author embedded."""
 

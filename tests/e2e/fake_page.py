@@ -103,6 +103,57 @@ def download(identity: str, name: str, folder: str, state: str, **more: object) 
     }
 
 
+def plan_of(models: list[dict[str, Any]]) -> dict[str, Any]:
+    """Make the plan of what is certain: one fetched, one linked, one that asks for a login, one licence."""
+    sure = [row for row in models if row["state"] == "missing" and row["active"] and row["candidates"]]
+    sure = [row for row in sure if row["candidates"][0]["confidence"] in {"exact", "high"}]
+    token = {"code": "token_required", "message": "`gated` asks for a login", "hint": "set a token", "retryable": False}
+    licence = {"code": "licence_required", "message": "its licence was not accepted", "hint": None, "retryable": False}
+    ways: list[dict[str, Any]] = [
+        {"action": "fetch", "reason": "it is not there", "size_bytes": 17_246_524_772, "fetch_bytes": 17_246_524_772},
+        {"action": "refuse", "reason": token["message"], "error": token, "base_model": "Flux"},
+        {"action": "refuse", "reason": licence["message"], "error": licence},
+        {"action": "link", "reason": "the same file is in the library as `x.safetensors`", "size_bytes": 335_304_388},
+    ]
+    items = [
+        {
+            "request": {
+                "source": row["candidates"][0]["source"],
+                "filename": row["name"],
+                "folder_name": row["folder"],
+            },
+            "filename": row["name"],
+            "folder_name": row["folder"],
+            "size_bytes": None,
+            "base_model": None,
+            "fetch_bytes": 0,
+            "error": None,
+            **ways[min(place, len(ways) - 1)],
+        }
+        for place, row in enumerate(sure)
+    ]
+    volume = {"folders": ["checkpoints"], "free_bytes": 212_000_000_000, "needed_bytes": 17_246_524_772,
+              "free_after_bytes": 195_000_000_000, "fits": True}  # fmt: skip
+    return {"items": items, "volumes": [volume], "fetch_bytes": 17_246_524_772, "fits": True}
+
+
+def fit_of(verdict: str) -> dict[str, Any]:
+    """Make what is said of the GPU."""
+    large = {"name": "flux1-dev-fp8.safetensors", "folder": "checkpoints", "vram_bytes": 17_300_000_000}
+    known: dict[str, Any] = {"needed_bytes": 17_300_000_000, "gpu": "RTX 4090", "gpu_bytes": 24_000_000_000,
+                             "loads": [large], "smaller": []}  # fmt: skip
+    if verdict == "fits":
+        return {"verdict": verdict, "sentence": "fits: needs 17.3 GB of 24.0 GB of VRAM", **known}
+    said = "too large for 12.0 GB of VRAM: flux1-dev-fp8.safetensors alone takes 17.3 GB; ComfyUI would work from RAM, slowly"
+    smaller = [
+        {"instead_of": large["name"], "name": "flux1-dev-nf4.safetensors", "size_bytes": 6_800_000_000,
+         "source": "hf://Comfy-Org/flux1-dev/flux1-dev-nf4.safetensors", "known_from": "", "needs_other_loader": False},
+        {"instead_of": large["name"], "name": "flux1-dev-Q4_K_S.gguf", "size_bytes": 6_810_000_000,
+         "source": "hf://city96/FLUX.1-dev-gguf/flux1-dev-Q4_K_S.gguf", "known_from": "", "needs_other_loader": True},
+    ]  # fmt: skip
+    return {"verdict": verdict, "sentence": said, **known, "smaller": smaller}
+
+
 def every_state() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Give models and downloads in every state that the panel tells apart."""
     now = time.time()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from e2e.fake_page import FakeComfy, candidate, download, every_state, model
+from e2e.fake_page import FakeComfy, candidate, download, every_state, fit_of, model, plan_of
 from support.browser import shoot
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ _TOO_WIDE = """() => [...document.querySelectorAll('.comfystow *')]
     .map((e) => `${e.className}: ${e.textContent}`)"""
 
 
-def open_panel(page: Page, fake: FakeComfy, *, width: int = 372, query: str = "") -> None:
-    page.set_viewport_size({"width": width + 1, "height": 1000})
+def open_panel(page: Page, fake: FakeComfy, *, width: int = 372, height: int = 1000, query: str = "") -> None:
+    page.set_viewport_size({"width": width + 1, "height": height})
     page.goto(f"{fake.url}/?width={width}{query}")
     page.wait_for_selector("body[data-ready]")
 
@@ -38,10 +38,13 @@ def test_everybody_can_read_and_work_every_state(
     page: Page, fake: FakeComfy, axe: str, palette: str, width: int
 ) -> None:
     models, downloads = every_state()
-    fake.set(models=models, downloads=downloads)
-    open_panel(page, fake, width=width, query=f"&palette={palette}")
+    fit = fit_of("too_large" if width == 280 else "fits")
+    fake.set(models=models, downloads=downloads, plan=plan_of(models), fit=fit)
+    open_panel(page, fake, width=width, height=2400, query=f"&palette={palette}")
     page.wait_for_selector("article")
-    for action in ("choose", "link", "token", "add"):
+    page.wait_for_selector("text=195 GB free after")
+    shoot(page, f"missing-before-{palette}-{width}")
+    for action in ("choose", "link", "token", "plan", "add"):
         page.locator(f"[data-action={action}]").first.click()
     page.wait_for_selector("textarea")
     assert violations(page, axe) == []
@@ -185,8 +188,9 @@ def test_the_keyboard_reaches_everything(page: Page, fake: FakeComfy) -> None:
     page.keyboard.press("ArrowRight")
     assert page.evaluate("() => document.activeElement.id") == "comfystow-tab-downloads"
     page.keyboard.press("ArrowLeft")
-    page.keyboard.press("Tab")
-    page.keyboard.press("Tab")
-    assert page.evaluate("() => document.activeElement.dataset.action") == "download-all"
+    page.wait_for_selector("[data-action=plan]")
+    for action in ("", "plan", "download-all"):
+        page.keyboard.press("Tab")
+        assert page.evaluate("() => document.activeElement.dataset.action ?? ''") == action
     page.keyboard.press("Enter")
     page.wait_for_selector("text=1 on the way")

@@ -4,6 +4,7 @@ import { Actions } from "../../web/actions.mjs";
 import { Api } from "../../web/api.mjs";
 import { Downloads } from "../../web/stores/downloads.mjs";
 import { Change } from "../../web/stores/change.mjs";
+import { Forecast } from "../../web/stores/forecast.mjs";
 import { Library } from "../../web/stores/library.mjs";
 import { Missing } from "../../web/stores/missing.mjs";
 import { System } from "../../web/stores/system.mjs";
@@ -37,7 +38,8 @@ export async function parts(test) {
   const library = new Library(api, clock);
   const change = new Change(api, clock);
   const ui = new Ui();
-  const actions = new Actions({ api, downloads, missing, library, ui });
+  const forecast = new Forecast(api, missing, clock);
+  const actions = new Actions({ api, downloads, missing, library, forecast, host, ui });
   return {
     server,
     address,
@@ -49,6 +51,7 @@ export async function parts(test) {
     system,
     library,
     change,
+    forecast,
     clock,
     sight,
     ui,

@@ -96,6 +96,23 @@ export class Missing extends Store {
   }
 
   /**
+   * Add places that were found for one model; what was known of a place stays.
+   *
+   * @param {string} key
+   * @param {readonly Stow.Candidate[]} candidates
+   */
+  found(key, candidates) {
+    this.models = this.models.map((model) => {
+      if (keyOf(model) !== key) return model;
+      const known = new Set(model.candidates.map((candidate) => candidate.source));
+      const fresh = candidates.filter((candidate) => !known.has(candidate.source));
+      const all = [...model.candidates, ...fresh].sort((one, other) => rank(one) - rank(other));
+      return { ...model, candidates: all, looked: true };
+    });
+    this.changed();
+  }
+
+  /**
    * @param {any} answer one report, or a list of one
    * @param {Stow.Workflow} workflow
    */
@@ -119,6 +136,11 @@ export class Missing extends Store {
     this.error = error;
     this.changed();
   }
+}
+
+/** @param {Stow.Candidate} candidate */
+function rank(candidate) {
+  return ["exact", "high", "likely", "guess"].indexOf(candidate.confidence);
 }
 
 /**

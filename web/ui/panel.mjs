@@ -27,8 +27,9 @@ export class Panel {
       drawBars: () => moveBars(this.#root, (id) => context.downloads.get(id)),
       visible: () => this.open && !document.hidden,
     });
-    const { downloads, missing, system, library, change, ui } = context;
-    for (const store of [downloads, missing, system, library, change, ui]) store.onChange(() => this.#paint.now());
+    const { downloads, missing, system, library, change, forecast, ui } = context;
+    for (const store of [downloads, missing, system, library, change, forecast, ui])
+      store.onChange(() => this.#paint.now());
     for (const store of [downloads, system]) store.onProgress(() => this.#paint.soon());
     library.onProgress(() => this.#paint.now()); // rows that were asked for by scrolling: a moment's gap is seen
     document.addEventListener("visibilitychange", () => {
@@ -64,6 +65,18 @@ export class Panel {
     this.#themes.disconnect();
     this.#look(null);
     this.#root.remove();
+  }
+
+  /**
+   * Bring a card into sight, and the focus to what it offers first.
+   *
+   * @param {string} selector
+   */
+  reveal(selector) {
+    this.#draw();
+    const card = this.#root.querySelector(selector);
+    card?.scrollIntoView({ block: "center" });
+    /** @type {HTMLElement | null} */ (card?.querySelector("button") ?? null)?.focus();
   }
 
   #draw() {

@@ -4,13 +4,15 @@ import { count, size } from "../format.mjs";
 import { isActive } from "../stores/downloads.mjs";
 import { summary } from "../stores/missing.mjs";
 import { h } from "../ui/dom.mjs";
-import { button, head, trouble } from "../ui/parts.mjs";
+import { button, facts, head, trouble } from "../ui/parts.mjs";
 import { missingCard } from "./missing_card.mjs";
+import { fitLine, freeAfter, planCard, sourcesOffer } from "./missing_plan.mjs";
 
 /** @type {Stow.View} */
 export const missingView = {
   id: "missing",
   title: "Missing",
+  shown: ({ forecast }) => void forecast.look(),
   count: ({ missing }) => summary(missing.models).missing.length || null,
   render: (context) => {
     const { missing } = context;
@@ -40,9 +42,12 @@ function list(context) {
   const asleep = missing.models.filter((model) => !model.active && model.state !== "present");
   return [
     top(context, known),
+    planCard(context),
+    fitLine(context),
     known.missing.map((model) => missingCard(context, model)),
     asleep.length > 0 && h("h2", { key: "asleep", class: "stow-sec" }, "Only in nodes that are off"),
     asleep.map((model) => missingCard(context, model)),
+    sourcesOffer(context),
   ];
 }
 
@@ -56,7 +61,9 @@ function top(context, known) {
   if (known.missing.length === 0) return head(allHere(known.total), "Nothing to fetch");
   const fetchable = actions.fetchable().length;
   const step = button("Download all", () => void actions.downloadAll(), { primary: true, action: "download-all" });
-  return head(lacking(known.missing.length, known.total), toFetch(context, known), fetchable > 0 ? step : null);
+  const parts = [...toFetch(context, known), ...(fetchable > 0 ? freeAfter(context) : [])];
+  const detail = facts(parts.filter(Boolean).map((part) => h("span", { class: "stow-whole" }, part)));
+  return head(lacking(known.missing.length, known.total), detail, fetchable > 0 ? step : null);
 }
 
 /**
@@ -77,13 +84,16 @@ function allHere(total) {
  * @param {Stow.Context} context
  * @param {ReturnType<typeof summary>} known
  */
-function toFetch({ downloads }, known) {
+function toFetch({ downloads, forecast }, known) {
   const running = known.missing.filter((model) => {
     const download = downloads.forModel(model);
     return download !== null && isActive(download);
   }).length;
-  const bytes = known.bytes > 0 ? `${known.unsized > 0 ? "at least " : ""}${size(known.bytes)} to fetch` : null;
-  return [bytes, running > 0 ? `${running} on the way` : null].filter(Boolean).join(" · ");
+  const planned = forecast.plan?.fetch_bytes ?? 0;
+  const least = planned === 0 && known.unsized > 0 ? "at least " : "";
+  const all = planned || known.bytes;
+  const bytes = all > 0 ? `${least}${size(all)} to fetch` : null;
+  return [bytes, running > 0 ? `${running} on the way` : null];
 }
 
 /**

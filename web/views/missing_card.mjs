@@ -17,7 +17,7 @@ const CONFIDENCE = { exact: "the same file", high: "certain", likely: "likely", 
 export function missingCard(context, model) {
   const key = keyOf(model);
   const download = model.state === "missing" ? context.downloads.bringing(model) : null;
-  const about = [whatItIs(model, download), whereFrom(context, model)];
+  const about = [whatItIs(context, model, download), whereFrom(context, model)];
   const parts = download === null ? offer(context, model, key) : underWay(context, download, key);
   return h(
     "article",
@@ -30,14 +30,17 @@ export function missingCard(context, model) {
 }
 
 /**
+ * @param {Stow.Context} context
  * @param {Stow.Model} model
  * @param {Stow.Download | null} download
  */
-function whatItIs(model, download) {
-  const bytes = download?.bytes_total ?? certain(model)?.size_bytes ?? null;
+function whatItIs({ forecast }, model, download) {
+  const planned = forecast.itemOf(model);
+  const bytes = download?.bytes_total ?? planned?.size_bytes ?? certain(model)?.size_bytes ?? null;
+  const base = model.base_model ?? planned?.base_model ?? certain(model)?.base_model;
   const what = kind(model.folder) ?? "Model";
   const folder = model.folder ?? certain(model)?.folder;
-  return meta(facts([h("b", {}, what), model.base_model, model.precision, size(bytes)]), { folder });
+  return meta(facts([h("b", {}, what), base, model.precision, size(bytes)]), { folder });
 }
 
 /**
@@ -96,9 +99,29 @@ function offer(context, model, key) {
   if (best !== null) {
     const busy = ui.isBusy(key);
     const get = button("Download", () => void actions.download(model, best), { busy, action: "download" });
-    return { act: [get], rest: wrong };
+    const ahead = wrong.length > 0 ? null : before(context, model, best, key);
+    return { act: ahead?.blocked ? [] : [get], rest: [...wrong, ...(ahead?.said ?? [])] };
   }
   return model.candidates.length > 0 ? choose(context, model, key, wrong) : ask(context, model, key, wrong);
+}
+
+/**
+ * What the plan knows before the click: something in the way, or nothing to fetch.
+ *
+ * @param {Stow.Context} context
+ * @param {Stow.Model} model
+ * @param {Stow.Candidate} best
+ * @param {string} key
+ * @returns {{ blocked: boolean, said: Stow.Child[] }}
+ */
+function before(context, model, best, key) {
+  const item = context.forecast.itemOf(model);
+  if (item?.action === "link")
+    return { blocked: false, said: [say("The same file is here: it is linked, nothing is fetched.")] };
+  if (item?.action === "resume") return { blocked: false, said: [say(`Goes on where it stopped: ${item.reason}.`)] };
+  if (item?.action !== "refuse" || item.error === null) return { blocked: false, said: [] };
+  const again = button("Check again", () => void context.forecast.look({ force: true }), { action: "recheck" });
+  return { blocked: !item.error.retryable, said: refusal(context, best.source, item.error, key, again) };
 }
 
 /**
@@ -130,6 +153,8 @@ function near({ host, missing }, model, wrong) {
  * @param {Stow.Child[]} wrong
  */
 function choose({ actions, ui }, model, key, wrong) {
+  const finder = (/** @type {Stow.Model} */ wanted) =>
+    button("Search the hubs", () => void actions.find(wanted), { busy: ui.isBusy(key), action: "find" });
   const what = `choose:${key}`;
   const open = ui.isUnfolded(what);
   const best = model.candidates[0];
@@ -138,12 +163,7 @@ function choose({ actions, ui }, model, key, wrong) {
     h(
       "li",
       { key: candidate.source },
-      h(
-        "p",
-        {},
-        h("span", {}, place(candidate.source) ?? candidate.source),
-        h("span", {}, facts([CONFIDENCE[candidate.confidence], candidate.reason, size(candidate.size_bytes)])),
-      ),
+      h("p", {}, h("span", {}, place(candidate.source) ?? candidate.source), h("span", {}, facts(told(candidate)))),
       button("Download", () => void actions.download(model, candidate), {
         busy: ui.isBusy(key),
         title: candidate.source,
@@ -153,8 +173,27 @@ function choose({ actions, ui }, model, key, wrong) {
   );
   return {
     act: [button("Choose…", () => ui.unfold(what), { expanded: open, action: "choose" })],
-    rest: [meta([sentence]), open && h("ul", { key: "choices", class: "stow-choices" }, ...rows), ...wrong],
+    rest: [
+      meta([sentence]),
+      open && h("ul", { key: "choices", class: "stow-choices" }, ...rows),
+      open &&
+        !model.looked &&
+        h("div", { key: "more", class: "stow-say" }, h("p", {}, "None of these?"), finder(model)),
+      ...wrong,
+    ],
   };
+}
+
+/** @param {Stow.Candidate} candidate */
+function told(candidate) {
+  return [
+    h("b", {}, CONFIDENCE[candidate.confidence]),
+    candidate.reason,
+    candidate.base_model,
+    size(candidate.size_bytes),
+    candidate.licence,
+    candidate.gated && "asks for a login or a licence",
+  ];
 }
 
 /**
@@ -184,7 +223,24 @@ function ask({ actions, ui }, model, key, wrong) {
     h("button", { type: "submit", class: "stow-alt" }, "Download"),
   );
   return {
-    act: [button("Add link…", () => ui.unfold(what), { expanded: open, action: "link" })],
-    rest: [meta(["No source is known for this name."]), open && field, ...wrong],
+    act: [
+      model.looked
+        ? null
+        : button("Find…", () => void actions.find(model), {
+            busy: ui.isBusy(key),
+            action: "find",
+            title: "Search Hugging Face and Civitai",
+          }),
+      button("Add link…", () => ui.unfold(what), { expanded: open, action: "link" }),
+    ],
+    rest: [
+      meta([
+        model.looked
+          ? "Neither Hugging Face nor Civitai has a file of this name."
+          : "No source is known for this name.",
+      ]),
+      open && field,
+      ...wrong,
+    ],
   };
 }

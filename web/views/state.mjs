@@ -150,12 +150,13 @@ function waits(context, download, where) {
  * @param {string} source
  * @param {Stow.ErrorInfo | import("../api.mjs").StowError} error
  * @param {string} where
+ * @param {Stow.Child} [retry]
  * @returns {Stow.Child[]}
  */
-export function refusal(context, source, error, where) {
+export function refusal(context, source, error, where, retry = null) {
   const said = words(error);
   if (error.code === "token_required") return token(context, source, where, said);
-  if (error.code === "licence_required") return [licence(source, said, null)];
+  if (error.code === "licence_required") return [licence(source, said, retry)];
   return [say(said, { tone: "bad" })];
 }
 

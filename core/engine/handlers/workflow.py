@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...net.secrets import scrub
 from ...records.json import to_json
 from ...records.workflow import RequiredModel
-from ..bodies import CandidatesRequest, WorkflowRequest
+from ..bodies import CandidatesRequest, FitRequest, WorkflowRequest
 from .call import Call, Handler
 from .needs import finder_of, fit_of, need_document, shown
 
@@ -25,6 +25,13 @@ async def missing(call: Call) -> object:
     }
 
 
+async def fit(call: Call) -> object:
+    """Say whether it fits; who goes away ends the asking."""
+    request: FitRequest = call.body
+    needs = await finder_of(call).needs(need_document(request.workflow, request.prompt), call.session)
+    return await fit_of(call, needs.statuses, request.facts)
+
+
 async def candidates(call: Call) -> object:
     """Say where one model can come from, the hubs included; who goes away ends the search."""
     from ...workflow.missing import candidate_json
@@ -39,4 +46,4 @@ def _scrubbed(errors: dict[str, dict[str, object]]) -> dict[str, dict[str, objec
     return {name: {**error, "message": scrub(str(error["message"]))} for name, error in errors.items()}
 
 
-WORKFLOW: dict[str, Handler] = {"workflow.missing": missing, "workflow.candidates": candidates}
+WORKFLOW: dict[str, Handler] = {"workflow.missing": missing, "workflow.fit": fit, "workflow.candidates": candidates}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..bodies import CandidatesRequest, EditRequest, EnsureRequest, WorkflowRequest
+from ..bodies import CandidatesRequest, EditRequest, EnsureRequest, FitRequest, WorkflowRequest
 from .route import MIB, Route
 
 WORKFLOW_ROUTES: tuple[Route, ...] = (
@@ -13,6 +13,16 @@ WORKFLOW_ROUTES: tuple[Route, ...] = (
         summary="Say what models a workflow or prompt needs, which are there, and where the rest can come from",
         returns="one element of `comfystow missing --json`, with `skipped`, `errors` of hubs, and `fit`",
         request=WorkflowRequest,
+        max_body_bytes=64 * MIB,
+        abandoned=True,
+    ),
+    Route(
+        method="POST",
+        path="/workflow/fit",
+        name="workflow.fit",
+        summary="Say whether what a workflow loads fits the GPU here, or the `facts` that are given",
+        returns="`{verdict, sentence, needed_bytes, largest_bytes, gpu, gpu_bytes, loads, smaller, …}`",
+        request=FitRequest,
         max_body_bytes=64 * MIB,
         abandoned=True,
     ),

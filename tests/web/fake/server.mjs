@@ -29,6 +29,10 @@ export class FakeServer {
     token: null,
     system: quiet,
     history: { times: [], gpus: {} },
+    plan: null,
+    fit: null,
+    sources: [],
+    candidates: [],
     library: emptyLibrary,
   };
   /** @type {{ method: string, path: string, body: any, headers: any }[]} */
@@ -106,6 +110,11 @@ export class FakeServer {
     if (library !== null) return library;
     if (route === "GET /downloads") return [200, { downloads: this.state.downloads }];
     if (route === "POST /downloads") return [202, this.#submit(body)];
+    if (route === "POST /plan") return [200, this.state.plan ?? planOf(body.downloads)];
+    if (route === "POST /workflow/fit") return [200, this.state.fit];
+    if (route === "POST /workflow/embed") return [200, { document: {}, written: 0, models: this.state.sources }];
+    if (route === "POST /workflow/candidates") return [200, { candidates: this.state.candidates, errors: {} }];
+    if (route === "POST /manifest/write") return [200, { manifest: "version: 1\n", with_source: 0, without_source: 0 }];
     if (route === "POST /workflow/missing") return [200, [{ workflow: null, models: this.state.models, error: null }]];
     if (request.method === "PUT" && path.startsWith("/credentials/")) {
       this.state.token = body.token;
@@ -178,6 +187,22 @@ export const blank = {
   started_at: null,
   finished_at: null,
 };
+
+/** A plan in which everything is fetched and has its place. */
+function planOf(requests) {
+  const items = requests.map((request) => ({
+    request,
+    action: "fetch",
+    reason: "it is not there",
+    filename: request.filename,
+    folder_name: request.folder_name,
+    size_bytes: null,
+    base_model: null,
+    fetch_bytes: null,
+    error: null,
+  }));
+  return { items, volumes: [], fetch_bytes: 0, fits: true };
+}
 
 function refuse(status, code, message, hint = null) {
   return [status, { error: { code, message, hint, retryable: false } }];
