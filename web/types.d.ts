@@ -147,6 +147,8 @@ declare namespace Stow {
     hash: string | null;
     hash_type: string | null;
     nodes: string[];
+    /** What the workflow does not say yet. */
+    adds: "address" | "digest";
   }
 
   interface NodeUse {

@@ -47,7 +47,7 @@ the first two. `lock`: `[{"source", "folder", "name", "size_bytes", "sha256", "k
 `{"in_sync", "entries": [… with "state" (held, missing, other), "path", "reason"], "extra": [{"folder", "name", "path",
 "size_bytes"}], "extra_bytes"}`; `sync`: as `get`; `manifest`: `{"manifest", "with_source", "without_source"}`;
 `missing --relink`: `{"changed", "renames": [{"from", "to", "nodes"}]}`; `missing --embed`: `{"written", "models":
-[{"name", "url", "directory", "hash", "hash_type", "nodes"}]}`.
+[{"name", "url", "directory", "hash", "hash_type", "nodes", "adds"}]}`.
 `inspect`: `[{"ref", "path", "kind", "folder", "base_model", "precision", "parameters", "size_bytes",
 "vram_bytes", "confidence", "evidence": [text], "format", "tensors", "precisions": {type: parameters}, "metadata",
 "error"}]`. `search`: `{"hits": [{"provider", "title", "source", "page_url", "folder_name", "base_model", "downloads",

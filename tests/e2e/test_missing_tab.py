@@ -99,7 +99,14 @@ def test_a_smaller_file_is_offered_where_the_gpu_is_too_small(page: Page, fake: 
 
 def test_sources_are_offered_when_all_models_are_here(page: Page, fake: FakeComfy) -> None:
     here = model("a.safetensors", "vae", state="present")
-    source = {"name": "a.safetensors", "url": "https://x", "directory": "vae", "hash": None, "nodes": ["1"]}
+    source = {
+        "name": "a.safetensors",
+        "url": "https://x",
+        "directory": "vae",
+        "hash": None,
+        "nodes": ["1"],
+        "adds": "address",
+    }
     fake.set(models=[here], sources=[source])
     page.set_viewport_size({"width": 401, "height": 800})
     page.goto(f"{fake.url}/?width=400")

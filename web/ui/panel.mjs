@@ -14,6 +14,7 @@ export class Panel {
   #paint;
   #themes;
   #looked = "";
+  #wanted = "";
 
   /**
    * @param {Stow.Context} context
@@ -57,6 +58,7 @@ export class Panel {
     }
     this.#draw();
     moveBars(this.#root, (id) => this.#context.downloads.get(id));
+    this.#show();
   }
 
   /** The element goes away; what is known and unfolded stays. */
@@ -68,15 +70,24 @@ export class Panel {
   }
 
   /**
-   * Bring a card into sight, and the focus to what it offers first.
+   * Bring a card into sight, and the focus to what it offers first; a tab that is just being opened does it then.
    *
    * @param {string} selector
    */
   reveal(selector) {
-    this.#draw();
-    const card = this.#root.querySelector(selector);
-    card?.scrollIntoView({ block: "center" });
-    /** @type {HTMLElement | null} */ (card?.querySelector("button") ?? null)?.focus();
+    this.#wanted = selector;
+    if (this.open) this.#show();
+  }
+
+  #show() {
+    const selector = this.#wanted;
+    if (selector === "") return;
+    this.#wanted = "";
+    requestAnimationFrame(() => {
+      const card = this.#root.querySelector(selector);
+      card?.scrollIntoView({ block: "center" });
+      /** @type {HTMLElement | null} */ (card?.querySelector("button") ?? null)?.focus();
+    });
   }
 
   #draw() {

@@ -144,7 +144,7 @@ export function fitLine(context) {
  * @returns {Stow.Child}
  */
 export function sourcesOffer({ forecast, actions, ui }) {
-  const number = forecast.sources.length;
+  const number = forecast.sources.filter((source) => source.adds === "address").length;
   if (number === 0) return null;
   return h(
     "section",

@@ -32,6 +32,7 @@ async def embed(call: Call) -> object:
     document = need_document(request.workflow, request.prompt)
     needs = await finder_of(call).needs(document, call.session, search=request.search)
     known = sources_to_embed(with_origins(needs.statuses, origins_of(call)))
+    said = {(row.required.folder_name, row.required.name) for row in needs.statuses if row.required.url is not None}
     changed, count = edited(document, known)
     rows = [
         {
@@ -41,6 +42,7 @@ async def embed(call: Call) -> object:
             "hash": row.sha256,
             "hash_type": "SHA256" if row.sha256 is not None else None,
             "nodes": [use.node_id for use in row.uses],
+            "adds": "digest" if (row.folder_name, row.name) in said else "address",
         }
         for row in known
     ]
