@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from .alerts.idle import idle_outside
 from .alerts.watch import Watch, Watched
 from .config import Settings, change_settings, describe_settings, load_settings
 from .downloads.announce import Announcer
@@ -23,6 +24,7 @@ from .downloads.waiting import Waits
 from .downloads.worker import Worker
 from .events import EventBus
 from .events import Subscription as Subscription
+from .idle.keeper import Keeper
 from .library.library import Library
 from .net.client import HttpClient
 from .net.credentials import Credentials
@@ -67,6 +69,7 @@ class Runtime:
     watch: Watch
     librarian: Librarian
     known_models: KnownModels
+    idle: Keeper
     pod: PodState | None = None
     """What the pod's controller told last; None where none ever did."""
     pod_told_at: float | None = None
@@ -84,7 +87,7 @@ class Runtime:
     @property
     def busy(self) -> bool:
         """True while something goes on, or would go on by itself, that the engine's end would interrupt."""
-        return self.downloads.busy or self.librarian.busy
+        return self.downloads.busy or self.librarian.busy or self.idle.lasting
 
     @property
     def library(self) -> Library:
@@ -109,6 +112,7 @@ class Runtime:
         self.networks.change(self.settings)
         self.downloads.change_limits(_queue_limits(self.settings))
         self.downloads.look_again()
+        await self.idle.change(self.settings)
 
     async def catalogue(self) -> Catalogue:
         """Return the lists of known models; they are read once, when somebody first asks."""
@@ -116,6 +120,7 @@ class Runtime:
 
     async def close(self) -> None:
         """Stop everything, the queue first: it keeps what was under way."""
+        await self.idle.close()
         await self.watch.close()
         await self.downloads.close()
         await self.librarian.close()
@@ -143,7 +148,16 @@ async def open_runtime(state_dir: Path, settings: Settings) -> Runtime:
     librarian.reader.open()
     downloads.open()
     watch.open()
-    return Runtime(
+    outside = idle_outside(
+        watch=watch,
+        events=events,
+        sessions=sessions,
+        downloads=downloads,
+        busy=lambda: downloads.busy or librarian.busy,
+        pod=lambda: runtime.pod,
+        proxies=Proxies.from_environment(os.environ),
+    )
+    runtime = Runtime(
         settings=settings,
         state_dir=state_dir,
         events=events,
@@ -165,7 +179,10 @@ async def open_runtime(state_dir: Path, settings: Settings) -> Runtime:
         watch=watch,
         librarian=librarian,
         known_models=known_models,
+        idle=Keeper(settings, state_dir, outside),
     )
+    await runtime.idle.open()
+    return runtime
 
 
 def _build_watch(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from ..core.engine.client import EngineClient
 from ..core.engine.routes import ROUTES, Route, Where
 from ..core.engine.secret import access_secret
 from ..core.errors import MethodNotAllowedError, NotFoundHereError, StowError
+from ..core.idle.mode import policy_wanted
 from ..core.records.download import ErrorInfo
 from ..core.records.json import to_json
 from .gate import Facts, judge
@@ -60,16 +62,29 @@ class Gateway:
         return settings, access_secret(state_dir), to_json(self.host.session())
 
     async def go_on(self) -> None:
-        """Start the engine when its queue holds downloads that an end of the machine interrupted."""
-        if not await asyncio.to_thread(has_unfinished, self.host.state_dir):
+        """Start the engine when its queue holds downloads that an end of the machine interrupted.
+
+        On a rented machine it looks whether anybody uses it, and needs our word for that.
+        """
+        if not await asyncio.to_thread(self._has_work):
             return
         try:
             link = await self.link()
             await link.client.ready()
         except StowError as err:
-            _log.warning("unfinished downloads cannot go on: %s (%s)", err.message, err.hint)
+            _log.warning("the engine cannot go on with its work: %s (%s)", err.message, err.hint)
         else:
             link.push.want()
+
+    def _has_work(self) -> bool:
+        if has_unfinished(self.host.state_dir):
+            return True
+        try:
+            settings = load_settings(None, self.host.state_dir / "settings.json")
+        except StowError as err:
+            _log.warning("settings cannot be used: %s (%s)", err.message, err.hint)
+            return False
+        return policy_wanted(settings, os.environ)
 
     async def close(self) -> None:
         """Leave the engine."""

@@ -137,7 +137,6 @@ class Settings:
     idle_grace_seconds: float = setting(300.0, "From the warning until the machine is stopped.")
     idle_check_seconds: float = setting(15.0, "Between two looks at what is done on the machine.")
     idle_gpu_threshold: float = setting(0.05, "Share of its time that a GPU may be busy and still count as idle.")
-    idle_unknown_seconds: float = setting(1800.0, "Without knowing whether it is idle, until that is told as an alert.")
     idle_lifetime_seconds: float | None = setting(
         None, "Age at which the machine is stopped whatever is done on it; unset never.", remote=False
     )
@@ -150,7 +149,7 @@ class Settings:
     idle_stop_command: str | None = setting(
         None, "Program that stops this machine, in place of its provider's API.", remote=False
     )
-    idle_ssh_port: int = setting(22, "Port whose connections are SSH sessions.")
+    idle_ports: tuple[str, ...] = setting((), "More ports whose connections are activity.")
     jupyter_url: str | None = setting(None, "A Jupyter server whose kernels count; local ones are found.", remote=False)
     jupyter_token: str | None = setting(
         None, "Its token (JUPYTER_TOKEN); for the pod's own one is made.", remote=False, secret=True

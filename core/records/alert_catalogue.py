@@ -208,14 +208,23 @@ ALERTS: tuple[Alert, ...] = (
     Alert(
         name="PaidButIdle",
         severity=Severity.WARNING,
-        condition=Condition(
-            Test(Series("idle_seconds"), ">"), while_also=Test(Series("machine_cost_per_hour"), ">", 0)
-        ),
+        # Unknown is no activity here: what cannot be told for so long is told at least. Only a machine that is looked
+        # after has this number, whether or not its provider tells a price.
+        condition=Condition(Test(Series("idle_seconds"), ">")),
         threshold=1800,
         sampled=False,
         on=True,
-        summary="this machine costs money, and nothing has been done on it for {{ $value | humanizeDuration }}",
+        summary="this machine costs money, and nothing is known to be done on it for {{ $value | humanizeDuration }}",
         action="stop it, or let the idle policy do it",
+    ),
+    Alert(
+        name="IdleStopSoon",
+        severity=Severity.WARNING,
+        condition=Condition(Test(Series("idle_stop_in_seconds"), ">", -1)),
+        sampled=False,
+        on=True,
+        summary="this machine is stopped in {{ $value | humanizeDuration }}: nothing is done on it",
+        action="click Keep alive in the Pod tab, or use it",
     ),
     Alert(
         name="IdleStopFailed",

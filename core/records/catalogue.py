@@ -95,6 +95,7 @@ METRICS: tuple[Metric, ...] = (
     _gauge("service_response_seconds", "Time that a service took to answer its last health check.", "service"),
     _gauge("service_startup_seconds", "Time from a service's start to its first answer.", "service"),
     _gauge("idle_seconds", "Time since anything was done on this machine, as the idle policy sees it."),
+    _gauge("idle_stop_in_seconds", "Time until the idle policy stops this machine; only while it warns of that."),
     _gauge("machine_cost_per_hour", "Price of this machine for an hour, in the provider's currency."),
     _counter("idle_stop_failures", "Stops of an idle machine that the provider refused or did not carry out."),
     _gauge("sample_cost_seconds", "CPU seconds that the last sample of the machine cost."),

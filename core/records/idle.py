@@ -101,6 +101,8 @@ class StopResult:
     words: str
     attempts: tuple[Attempt, ...] = ()
     hint: str | None = None
+    abandoned: bool = False
+    """True where it was not wanted any more while it was being tried."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

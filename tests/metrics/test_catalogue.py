@@ -56,7 +56,10 @@ def everything() -> list[Reading]:
             Reading(f"service_{name}", 1, ("comfyui",))
             for name in ("up", "restarts", "response_seconds", "startup_seconds")
         ),
-        *(Reading(name, 1) for name in ("idle_seconds", "machine_cost_per_hour", "idle_stop_failures")),
+        *(
+            Reading(name, 1)
+            for name in ("idle_seconds", "idle_stop_in_seconds", "machine_cost_per_hour", "idle_stop_failures")
+        ),
     ]
 
 

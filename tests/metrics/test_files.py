@@ -76,7 +76,8 @@ def test_dashboard_asks_for_metrics_that_exist_and_leaves_none_out() -> None:
     known = {metric.exposed_name for metric in METRICS}
     assert asked <= known
     not_drawn = {"comfystow_build_info", "comfystow_cpu_cores", "comfystow_library_files"}
-    not_drawn |= {"comfystow_gpu_memory_reserved_bytes", "comfystow_idle_stop_failures_total"}
+    not_drawn |= {"comfystow_gpu_memory_reserved_bytes"}
+    not_drawn |= {"comfystow_idle_stop_failures_total", "comfystow_idle_stop_in_seconds"}
     assert known - asked == not_drawn
 
 

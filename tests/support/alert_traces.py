@@ -60,6 +60,7 @@ TRACES: dict[str, Trace] = {
     ),
     "ServiceSlow": Trace({key("service_response_seconds", service="comfyui"): step(2, 0.1, 9)}, 4),
     "SlowStart": Trace({key("service_startup_seconds", service="comfyui"): flat(300)}, 0),
-    "PaidButIdle": Trace({key("idle_seconds"): [1500 + 60 * m for m in range(MINUTES)], key("machine_cost_per_hour"): flat(0.69)}, 6),
+    "PaidButIdle": Trace({key("idle_seconds"): [1500 + 60 * m for m in range(MINUTES)]}, 6),
+    "IdleStopSoon": Trace({key("idle_stop_in_seconds"): [300 - 15 * m for m in range(MINUTES)]}, 0),
     "IdleStopFailed": Trace({key("idle_stop_failures_total"): step(3, 0, 1)}, 3),
 }  # fmt: skip

@@ -9,6 +9,7 @@ from .edit import EDIT
 from .engine import ENGINE
 from .ensure import ENSURE
 from .host import HOST
+from .idle import IDLE
 from .inspect import INSPECT
 from .library import LIBRARY
 from .library_work import LIBRARY_WORK
@@ -35,6 +36,7 @@ HANDLERS: dict[str, Handler] = {
     **LIBRARY,
     **POD,
     **LIBRARY_WORK,
+    **IDLE,
 }
 
 __all__ = ["HANDLERS", "Handler"]

@@ -15,6 +15,7 @@ from ...records.json import to_json
 from ...records.pod import PodState, ServiceState, ServiceStatus
 from ..podfile import ask_pod, read_pod
 from .call import Call, Handler
+from .idle import pod_parts
 
 #: The controller tells at least this often; after three times as long its word counts no more.
 TELL_SECONDS = 30.0
@@ -31,6 +32,7 @@ async def show(call: Call) -> object:
     return {
         "present": present,
         "told_at": told_at,
+        **pod_parts(call.runtime.idle),
         **(to_json(state) if state is not None else to_json(PodState(provider="none", started_at=0.0))),
     }
 

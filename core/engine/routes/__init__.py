@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from .downloads import DOWNLOADS_ROUTES
 from .engine import ENGINE_ROUTES
+from .idle import IDLE_ROUTES
 from .library import LIBRARY_ROUTES
 from .manifest import MANIFEST_ROUTES
 from .pod import POD_ROUTES
@@ -28,6 +29,7 @@ ROUTES: tuple[Route, ...] = (
     *SETTINGS_ROUTES,
     *SYSTEM_ROUTES,
     *POD_ROUTES,
+    *IDLE_ROUTES,
     *ENGINE_ROUTES,
 )
 

@@ -21,7 +21,7 @@ POD_ROUTES: tuple[Route, ...] = (
         method="GET",
         path="/pod",
         name="pod.show",
-        summary="Show the pod that this machine is: provider, services, how its start went",
+        summary="Show the pod that this machine is: services, how its start went, what it costs, who uses it",
         returns="`{present, told_at, provider, pod_id, started_at, settled, services, boot}`",
     ),
     _on_service("start", "Start a service that was stopped or gave up"),

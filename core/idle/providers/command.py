@@ -10,7 +10,7 @@ from ...errors import ConfigError
 from ...records.idle import Machine, StopResult
 from .api import Told
 from .program import run_program
-from .provider import Patience, Provider
+from .provider import Patience, Provider, Still, always
 from .ways import Ways
 
 
@@ -39,7 +39,7 @@ class Command:
         """Ask the provider beneath."""
         return await self._beneath.describe()
 
-    async def stop(self, *, terminate: bool = False) -> StopResult:
+    async def stop(self, *, terminate: bool = False, still: Still = always) -> StopResult:
         """Run it until it succeeds."""
         action = "terminate" if terminate else "stop"
 
@@ -50,14 +50,15 @@ class Command:
         async def unknown() -> Machine:
             return Machine(provider=self.name)
 
-        ways = Ways(patience=self._patience, look=unknown)
+        ways = Ways(patience=self._patience, look=unknown, still=still)
         done = await ways.by("command", send)
-        last = ways.attempts[-1].words
+        last = ways.last_words
         return StopResult(
             done=done,
             action=action,
             words=f"`{self._words[0]}` was run" if done else f"`idle_stop_command` failed: {last}",
             attempts=tuple(ways.attempts),
+            abandoned=ways.abandoned,
             hint=None if done else "run it by hand to see why",
         )
 

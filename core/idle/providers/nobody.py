@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...records.idle import Machine, StopResult
+from .provider import Still, always
 
 _HINT = "set `idle_stop_command` to what stops this machine"
 
@@ -20,7 +21,7 @@ class Nobody:
         """Return what is known: nothing."""
         return Machine(provider=self.name, note=self._note)
 
-    async def stop(self, *, terminate: bool = False) -> StopResult:
+    async def stop(self, *, terminate: bool = False, still: Still = always) -> StopResult:  # noqa: ARG002 - nothing is tried
         """Refuse."""
         words = self._note or "no provider of this machine is known"
         return StopResult(done=False, action="terminate" if terminate else "stop", words=words, hint=_HINT)

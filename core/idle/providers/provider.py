@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from ...config import Settings
 from ...records.idle import Machine, StopResult
+
+Still = Callable[[], Awaitable[bool]]
+
+
+async def always() -> bool:
+    """Go on whatever happens."""
+    return True
 
 
 class Provider(Protocol):
@@ -21,10 +29,11 @@ class Provider(Protocol):
     async def describe(self) -> Machine:
         """Say what the machine is. Never raises: what could not be found out is None, and `note` says why."""
 
-    async def stop(self, *, terminate: bool = False) -> StopResult:
+    async def stop(self, *, terminate: bool = False, still: Still = always) -> StopResult:
         """Stop the machine, by every way there is; never raises.
 
-        `terminate` deletes it where the provider says that a volume survives, and stops it elsewhere.
+        `terminate` deletes it where the provider says that a volume survives, and stops it elsewhere. `still` is asked
+        before every call, for tries and their pauses may take minutes: false gives up.
         """
 
     def plan(self, *, terminate: bool = False) -> list[str]:

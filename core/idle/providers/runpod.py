@@ -20,7 +20,7 @@ from ...net.secrets import Secret
 from ...records.idle import Machine, StopResult, Survives
 from .api import ProviderApi, Told, Verdict, number_of, text_of
 from .program import run_program
-from .provider import Patience
+from .provider import Patience, Still, always
 from .ways import Ways
 
 RUNPOD_URL = "https://api.runpod.io"
@@ -77,7 +77,7 @@ class RunPod:
             return _noted(known, f"RunPod does not know this pod ({told.words})")
         return _noted(known, f"RunPod did not tell: {told.words}")
 
-    async def stop(self, *, terminate: bool = False) -> StopResult:
+    async def stop(self, *, terminate: bool = False, still: Still = always) -> StopResult:
         """Try the ways in their order, until one works."""
         action = "stop"
         if not self._sound:
@@ -89,12 +89,12 @@ class RunPod:
                 action = "terminate"
             else:
                 remark = "; not terminated, because no network volume is known that would survive"
-        ways = Ways(patience=self._patience, look=self.describe)
+        ways = Ways(patience=self._patience, look=self.describe, still=still)
         for way, send in self._ways(action):
             if await ways.by(way, send):
                 words = f"{_NAME} was asked by {way} to {action} the pod{remark}"
                 return StopResult(done=True, action=action, words=words, attempts=tuple(ways.attempts))
-            if ways.locked:
+            if ways.locked or ways.abandoned:
                 break
         return _failed(action, ways)
 
@@ -182,12 +182,13 @@ def _noted(machine: Machine, note: str) -> Machine:
 
 
 def _failed(action: str, ways: Ways) -> StopResult:
-    last = ways.attempts[-1].words if ways.attempts else "there was no way to try"
     hint = (
         "unlock the pod in RunPod's console: a locked pod cannot be stopped"
         if ways.locked
         else "stop it in RunPod's console; it goes on costing money"
     )
     tried = ", ".join(dict.fromkeys(attempt.way for attempt in ways.attempts))
-    words = f"RunPod did not {action} the pod (tried {tried or 'nothing'}): {last}"
-    return StopResult(done=False, action=action, words=words, attempts=tuple(ways.attempts), hint=hint)
+    words = f"RunPod did not {action} the pod (tried {tried or 'nothing'}): {ways.last_words}"
+    return StopResult(
+        done=False, action=action, words=words, attempts=tuple(ways.attempts), abandoned=ways.abandoned, hint=hint
+    )

@@ -16,7 +16,7 @@ from ...net.proxies import Proxies
 from ...net.secrets import Secret
 from ...records.idle import Machine, StopResult, Survives
 from .api import ProviderApi, Told, Verdict, number_of, text_of
-from .provider import Patience
+from .provider import Patience, Still, always
 from .ways import Ways
 
 VAST_URL = "https://console.vast.ai"
@@ -62,19 +62,20 @@ class Vast:
             return replace(known, note=f"vast.ai did not tell: {told.words}")
         return _machine(known, data)
 
-    async def stop(self, *, terminate: bool = False) -> StopResult:
+    async def stop(self, *, terminate: bool = False, still: Still = always) -> StopResult:
         """Ask until it is done."""
         if not self.can_stop:
             return StopResult(done=False, action="stop", words="CONTAINER_API_KEY is not set: vast.ai cannot be asked")
-        ways = Ways(patience=self._patience, look=self.describe)
+        ways = Ways(patience=self._patience, look=self.describe, still=still)
         done = await ways.by("API", self._ask)
         remark = "; not destroyed: an instance's disk would not survive that" if terminate else ""
-        last = ways.attempts[-1].words
+        last = ways.last_words
         return StopResult(
             done=done,
             action="stop",
             words=f"vast.ai was asked to stop the instance{remark}" if done else f"vast.ai did not stop it: {last}",
             attempts=tuple(ways.attempts),
+            abandoned=ways.abandoned,
             hint=None if done else "stop it in vast.ai's console; it goes on costing money",
         )
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from ...records.idle import Attempt, Machine
 from .api import Told, Verdict
-from .provider import Patience
+from .provider import Patience, Still
 
 Send = Callable[[], Awaitable[Told]]
 Look = Callable[[], Awaitable[Machine]]
@@ -22,14 +22,20 @@ class Ways:
 
     patience: Patience
     look: Look
+    still: Still
     attempts: list[Attempt] = field(default_factory=list)
     locked: bool = False
     """True where the provider keeps the machine from being stopped because its owner said so."""
+    abandoned: bool = False
+    """True where `still` said no."""
 
     async def by(self, way: str, send: Send) -> bool:
         """Call until it is done, refused or tried often enough; true when the machine has stopped or is stopping."""
         pause = self.patience.pause_seconds
         for number in range(1, self.patience.tries + 1):
+            if not await self.still():
+                self.abandoned = True
+                return False
             told = await self._once(way, send)
             if told.verdict is Verdict.DONE:
                 return await self._shows(way)
@@ -43,6 +49,13 @@ class Ways:
             await asyncio.sleep(min(self.patience.most_pause_seconds, wanted))
             pause *= 2
         return False
+
+    @property
+    def last_words(self) -> str:
+        """What came of the last call."""
+        if self.abandoned:
+            return "it was not wanted any more"
+        return self.attempts[-1].words if self.attempts else "there was no way to try"
 
     async def _once(self, way: str, send: Send) -> Told:
         at, began = time.time(), time.monotonic()
