@@ -174,15 +174,28 @@ export class Actions {
   }
 
   /**
-   * Ask for a file's origin by its digest, or prove it whole; both read all of it, and the server says when it is done.
+   * Let the server read the library: to prove it whole, or to find where unknown files come from; or let it stop.
+   *
+   * @param {"identify" | "verify" | "cancel"} what
+   */
+  library(what) {
+    return this.#run("library", async () => {
+      this.#library.told(await this.#api.request("POST", `/library/${what}`));
+    });
+  }
+
+  /**
+   * Put a damaged file into the trash and fetch it again. From the trash it can be taken back.
    *
    * @param {Stow.LibraryFile} file
-   * @param {"identify" | "verify"} what
    */
-  examine(file, what) {
+  repair(file) {
     return this.#run(`file:${file.id}`, async () => {
-      await this.#api.request("POST", `/library/${what}`, { ids: [file.id] });
-      this.#library.stale();
+      const plan = await this.#api.request("POST", "/library/delete", { apply: false, ids: [file.id] });
+      await this.#api.request("POST", "/library/delete", { apply: plan.id });
+      const { subfolder, filename } = splitPath(file.relative_path);
+      await this.#submit({ source: file.source ?? "", folder_name: file.folder, subfolder, filename });
+      this.#ui.show("downloads");
     });
   }
 

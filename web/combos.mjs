@@ -38,6 +38,12 @@ export class Combos {
     downloads.onChange(() => this.#settle(SETTLE_MS));
   }
 
+  /** Files came into the library or left it by another way than our downloads. */
+  came() {
+    this.#owed = true;
+    this.#settle(SETTLE_MS);
+  }
+
   /** @param {Stow.Download} download */
   #came(download) {
     this.#owed = true;

@@ -36,7 +36,13 @@ const offer = new Offer({ open: openTab, wanted: () => !panel.open && host.setti
 let pointerHeld = false;
 let opened = false;
 
-new Combos({ downloads, missing, refresh: host.refreshCombos, held: () => pointerHeld, clock: browserClock });
+const combos = new Combos({
+  downloads,
+  missing,
+  refresh: host.refreshCombos,
+  held: () => pointerHeld,
+  clock: browserClock,
+});
 
 // An event of an unknown type makes the page complain, so it is listened to before the first one can come.
 host.on("comfystow.downloads", (detail) => downloads.merge(detail?.downloads ?? []));
@@ -44,7 +50,13 @@ host.on("comfystow.notice", (detail) => {
   if (detail?.kind === "alert") notify(detail.alert);
   if (detail?.kind === "lost") void readAgain();
 });
-host.on("comfystow.library", () => library.stale());
+host.on("comfystow.library", (detail) => {
+  if (detail?.work) library.told(detail.work);
+  if (!detail?.folders) return;
+  library.stale();
+  combos.came();
+  watch.disk();
+});
 host.on("reconnected", () => void readAgain());
 host.on("graphChanged", () => watch.edited());
 

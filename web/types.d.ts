@@ -229,7 +229,7 @@ declare namespace Stow {
     alerts: Alert[];
   }
 
-  type LibraryFlag = "damaged" | "duplicates" | "unidentified";
+  type LibraryFlag = "damaged" | "duplicates" | "unidentified" | "unreferenced";
 
   interface LibraryQuery {
     text: string;
@@ -284,7 +284,7 @@ declare namespace Stow {
   }
 
   interface UsageRow {
-    value: string | null;
+    name: string | null;
     files: number;
     bytes: number;
   }
@@ -293,6 +293,20 @@ declare namespace Stow {
   interface LibraryUsage {
     base_models: UsageRow[];
     folders: UsageRow[];
+  }
+
+  /** `GET /library/work`, and what the event `comfystow.library` tells of it. */
+  interface LibraryWork {
+    reading: {
+      purpose: "hash" | "verify";
+      files_done: number;
+      files_total: number;
+      bytes_done: number;
+      bytes_total: number;
+      held: boolean;
+    } | null;
+    verify: { running: boolean };
+    identify: { running: boolean; report: { identified: number; unknown: number } | null };
   }
 
   /** A plan of `POST /library/{organise|dedupe|prune|delete}`, or the change that was made of it. */
@@ -312,6 +326,7 @@ declare namespace Stow {
     created_at: number;
     ended_at: number | null;
     undone_by: string | null;
+    problems: { path: string; reason: string }[];
   }
 
   interface ChangeAction {
@@ -322,6 +337,8 @@ declare namespace Stow {
     bytes: number;
     reason: string;
     conflict: string | null;
+    evidence: string | null;
+    note: string | null;
   }
 
   interface WorkflowNode {

@@ -44,15 +44,16 @@ def files() -> list[dict[str, Any]]:
 def plan(actions: int = 9) -> dict[str, Any]:
     rows = [
         {"action": "replace", "from": f"/models/loras/copy-{number}.safetensors", "to": f"/models/loras/a/{number}.sft",
-         "method": "hard", "bytes": GB, "reason": "the same content", "conflict": None}
+         "method": "hard", "bytes": GB, "reason": "the same content", "conflict": None, "evidence": None, "note": None}
         for number in range(actions)
     ]  # fmt: skip
     left = {"action": "leave", "from": "/downloads/x.safetensors", "to": None, "method": None, "bytes": GB,
-            "reason": "", "conflict": "another file has this name; choose one"}  # fmt: skip
+            "reason": "", "conflict": "another file has this name; choose one", "evidence": None, "note": None}  # fmt: skip
     return {
         "id": "p1", "kind": "dedupe", "title": "Link 9 files that are held twice", "state": "planned",
         "actions": [*rows, left], "bytes": 0, "saved_bytes": 38 * GB, "conflicts": 1, "total": actions, "done": 0,
         "skipped": 0, "failed": 0, "created_at": time.time(), "ended_at": None, "undone_by": None,
+        "problems": [{"path": "/downloads/locked", "reason": "cannot be read"}],
     }  # fmt: skip
 
 
@@ -179,3 +180,28 @@ def test_trouble_is_said(page: Page, fake: FakeComfy) -> None:
     fake.set(errors={}, library=library(files()))
     page.click("[data-action=read-again]")
     page.wait_for_selector("[data-file='1']")
+
+
+def test_a_damaged_file_is_fetched_again_from_its_source(page: Page, fake: FakeComfy) -> None:
+    fake.set(library=library(files()))
+    open_library(page, fake)
+    page.click("[data-file='3'] .stow-row")
+    page.click("[data-file='3'] [data-action=repair]")
+    page.wait_for_selector("[data-download='d1']")
+    assert fake.asked("/library/delete") == [{"apply": False, "ids": [3]}, {"apply": "p1"}]
+    assert fake.asked("/downloads")[-1]["source"] == "hf://o/r@main/x"
+
+
+def test_origins_are_looked_for_on_request_and_the_work_can_be_stopped(page: Page, fake: FakeComfy) -> None:
+    fake.set(library=library(files()))
+    open_library(page, fake)
+    page.click("text=Unknown origin")
+    reading = {"purpose": "hash", "files_done": 3, "files_total": 12, "bytes_done": 4 * GB, "bytes_total": 22 * GB}
+    work = {"verify": {"running": False}, "identify": {"running": True, "report": None}}
+    fake.set(library={**library(files()), "work": {**work, "reading": {**reading, "held": False}}})
+    page.click("[data-action=identify]")
+    page.wait_for_selector("text=Reading 3 of 12 files, 4.0 of 22.0 GB.")
+    fake.set(library=library(files()))
+    page.click("[data-action=stop-work]")
+    page.wait_for_selector("[data-action=stop-work]", state="detached")
+    assert fake.asked("/library/cancel") == [{}]

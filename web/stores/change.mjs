@@ -81,6 +81,18 @@ export class Change extends Store {
     return this.#send("applying", "/library/undo", { id: last.id });
   }
 
+  /** Stop what goes on, between two files. */
+  async stop() {
+    const plan = this.plan;
+    if (plan === null) return;
+    try {
+      await this.#api.request("POST", `/library/changes/${encodeURIComponent(plan.id)}/cancel`);
+    } catch (error) {
+      this.error = /** @type {import("../api.mjs").StowError} */ (error);
+      this.changed();
+    }
+  }
+
   /** Put the plan away. */
   forget() {
     this.phase = "idle";
@@ -122,7 +134,9 @@ export class Change extends Store {
     }
     this.phase = "idle";
     this.plan = null;
-    this.last = plan;
+    // What was taken back is over; the change before it may be the next to be taken back.
+    if (plan.kind === "undo") void this.#recent();
+    else this.last = plan;
     this.dispatchEvent(new Event("applied"));
   }
 
@@ -142,11 +156,14 @@ export class Change extends Store {
     });
   }
 
-  /** Read which change came last. */
+  /** Read what goes on, and which change came last. */
   async #recent() {
     try {
-      const answer = await this.#api.request("GET", "/library/changes?limit=1");
-      this.last = answer?.changes?.[0] ?? null;
+      const answer = await this.#api.request("GET", "/library/changes?limit=20");
+      const running = answer?.running?.[0];
+      const changes = /** @type {Stow.ChangePlan[]} */ (answer?.changes ?? []);
+      this.last = changes.find(({ id }) => id === answer?.undo) ?? null;
+      if (running !== undefined && this.phase === "idle") this.#take(running);
       this.changed();
     } catch {
       // What cannot be read cannot be offered to be taken back.

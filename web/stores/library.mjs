@@ -36,6 +36,8 @@ export class Library extends Store {
   roots = [];
   /** @type {Stow.LibraryUsage} how many files there are of each base model and folder */
   usage = { base_models: [], folders: [] };
+  /** @type {Stow.LibraryWork | null} what the server reads, proves or looks up */
+  work = null;
   /** @type {import("../api.mjs").StowError | null} */
   error = null;
   /** The rows in sight, with some beside them; the view sets it as it is scrolled. */
@@ -57,6 +59,7 @@ export class Library extends Store {
   look() {
     this.#looking = true;
     this.stale();
+    void this.#goesOn();
   }
 
   /** Nobody looks any more. */
@@ -69,6 +72,16 @@ export class Library extends Store {
   /** Files came, went or changed. */
   stale() {
     if (this.#looking) void this.#read({ keep: true });
+  }
+
+  /** @param {Stow.LibraryWork} work what the server is at now */
+  told(work) {
+    const ended = isAtWork(this.work) && !isAtWork(work);
+    const moved = isAtWork(this.work) === isAtWork(work);
+    this.work = work;
+    if (ended) this.stale();
+    if (moved) this.progressed();
+    else this.changed();
   }
 
   /**
@@ -178,15 +191,44 @@ export class Library extends Store {
     this.#asked.delete(page);
   }
 
+  async #goesOn() {
+    try {
+      this.told(await this.#api.request("GET", "/library/work"));
+    } catch {
+      // Its end is told by the event that changes the list.
+    }
+  }
+
   /** @param {number} page */
-  #request(page) {
+  async #request(page) {
     const { text, base, folder, flag } = this.query;
+    if (flag === "unreferenced") return this.#unreferenced(page);
     const asked = new URLSearchParams({ offset: String(page * PAGE), limit: String(PAGE) });
     if (text.trim() !== "") asked.set("q", text.trim());
     if (base !== null) asked.set("base", base);
     if (folder !== null) asked.set("folder", folder);
     if (flag !== null) asked.set(flag, "1");
     return this.#api.request("GET", `/library?${asked}`);
+  }
+
+  /**
+   * That list comes whole: to make it every workflow is read. The other filters are applied here.
+   *
+   * @param {number} page
+   * @returns {Promise<Stow.LibraryPage>}
+   */
+  async #unreferenced(page) {
+    const whole = await this.#api.request("GET", "/library?limit=1");
+    const answer = await this.#api.request("GET", "/library/unreferenced");
+    const { text, base, folder } = this.query;
+    const words = text.toLowerCase().split(/\s+/).filter(Boolean);
+    const files = /** @type {Stow.LibraryFile[]} */ (answer.files).filter(
+      (file) =>
+        words.every((word) => file.relative_path.toLowerCase().includes(word)) &&
+        (base === null || file.base_model === base) &&
+        (folder === null || file.folder === folder),
+    );
+    return { ...whole, files: files.slice(page * PAGE, (page + 1) * PAGE), count: files.length };
   }
 
   /**
@@ -205,4 +247,9 @@ export class Library extends Store {
       this.stale();
     });
   }
+}
+
+/** @param {Stow.LibraryWork | null} work */
+export function isAtWork(work) {
+  return work !== null && (work.reading !== null || work.verify.running || work.identify.running);
 }

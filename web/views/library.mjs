@@ -7,6 +7,7 @@ import { button, head, trouble } from "../ui/parts.mjs";
 import { kind } from "../words.mjs";
 import { organise, planned, tidy } from "./library_change.mjs";
 import { list, rows, sight } from "./library_rows.mjs";
+import { working } from "./library_work.mjs";
 
 /** What a file can be besides its kind, with the words of its chip and what stands behind them; nothing there, no chip. */
 /** @type {readonly { flag: Stow.LibraryFlag, words: string, number: (totals: Stow.LibraryTotals) => string }[]} */
@@ -18,6 +19,7 @@ const FLAGS = [
   },
   { flag: "damaged", words: "Damaged", number: (totals) => String(totals.damaged || "") },
   { flag: "unidentified", words: "Unknown origin", number: (totals) => String(totals.unidentified || "") },
+  { flag: "unreferenced", words: "In no workflow", number: (totals) => (totals.files > 0 ? " " : "") },
 ];
 /** So many bases and kinds stand there before “More…”. */
 const FEW = 2;
@@ -56,6 +58,7 @@ function body(context) {
     library.error !== null && trouble(library.error, again(context)),
     organise(context),
     planned(context),
+    working(context, library.totals),
     tidy(context, library.totals),
     library.total === 0 ? nothing(context) : list(context),
   ];
@@ -124,7 +127,7 @@ function chips({ library, ui }, totals) {
     ),
     ...FLAGS.filter(({ flag, number }) => number(totals) !== "" || query.flag === flag).map(({ flag, words, number }) =>
       chip(
-        `${words} ${number(totals)}`,
+        `${words} ${number(totals)}`.trim(),
         query.flag === flag,
         () => library.ask({ flag: query.flag === flag ? null : flag }),
         { name: flag },
@@ -143,8 +146,8 @@ function chips({ library, ui }, totals) {
  */
 function facet(counts, chosen, all) {
   const names = [...counts]
-    .sort((a, b) => b.files - a.files || (a.value ?? "").localeCompare(b.value ?? ""))
-    .flatMap(({ value }) => (value === null ? [] : [value]));
+    .sort((a, b) => b.files - a.files || (a.name ?? "").localeCompare(b.name ?? ""))
+    .flatMap(({ name }) => (name === null ? [] : [name]));
   const shown = all ? names : names.slice(0, FEW);
   return chosen === null || shown.includes(chosen) ? shown : [...shown.slice(0, FEW - 1), chosen];
 }

@@ -6,6 +6,7 @@ import { button, meta, say, sentence, trouble } from "../ui/parts.mjs";
 
 /** As many rows of a plan as a person reads; the rest is counted. */
 const MOST_ROWS = 200;
+const MOST_PROBLEMS = 5;
 /** How long the newest change stands there to be taken back. */
 const UNDO_SECONDS = 24 * 3600;
 
@@ -48,11 +49,16 @@ export function organise({ change }) {
 export function planned(context) {
   const { change } = context;
   const wrong = change.error === null ? null : trouble(change.error);
-  if (change.phase === "planning") return card("Making a plan", progressOf(change.plan), null, wrong);
+  if (change.phase === "planning") return card("Making a plan", progressOf(change.plan), stop(context), wrong);
   if (change.phase === "applying")
-    return card(change.plan?.title ?? "Changing files", progressOf(change.plan), null, wrong);
+    return card(change.plan?.title ?? "Changing files", progressOf(change.plan), stop(context), wrong);
   if (change.phase === "planned" && change.plan !== null) return plan(context, change.plan, wrong);
   return wrong ?? newest(context);
+}
+
+/** @param {Stow.Context} context */
+function stop({ change }) {
+  return change.plan && button("Stop", () => void change.stop(), { action: "stop" });
 }
 
 /**
@@ -88,7 +94,7 @@ function card(title, detail, act, ...rest) {
  * @param {Stow.Child} wrong
  */
 function plan({ change }, plan, wrong) {
-  const acting = plan.actions.filter((action) => action.conflict === null && action.action !== "skip");
+  const acting = plan.actions.filter((action) => action.action !== "skip" && action.action !== "leave");
   const left = plan.actions.length - acting.length;
   const verb = plan.kind in DOING ? DOING[/** @type {keyof typeof DOING} */ (plan.kind)] : "Do it";
   const detail = [
@@ -110,6 +116,7 @@ function plan({ change }, plan, wrong) {
       ...plan.actions.slice(0, MOST_ROWS).map(action),
     ),
     plan.actions.length > MOST_ROWS && meta([`and ${plan.actions.length - MOST_ROWS} more`]),
+    plan.problems.slice(0, MOST_PROBLEMS).map(({ path, reason }) => say(`${path}: ${reason}`, { tone: "warn" })),
   );
 }
 
@@ -124,7 +131,7 @@ function action(row) {
     h(
       "p",
       { class: row.conflict === null ? null : "stow-warn" },
-      row.conflict === null ? [how, row.reason].filter(Boolean).join(" · ") : sentence(row.conflict),
+      row.conflict === null ? [how, row.reason, row.evidence].filter(Boolean).join(" · ") : sentence(row.conflict),
     ),
   );
 }

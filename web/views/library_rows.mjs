@@ -137,9 +137,9 @@ function details({ change, actions, ui }, file) {
     h(
       "div",
       { class: "stow-field" },
-      file.source === null &&
-        button("Find its origin", () => void actions.examine(file, "identify"), { busy, action: "identify" }),
-      button("Check", () => void actions.examine(file, "verify"), { busy, action: "verify" }),
+      file.damaged !== null &&
+        file.source !== null &&
+        button("Fetch again", () => void actions.repair(file), { primary: true, busy, action: "repair" }),
       button("Move to trash", () => void change.ask("delete", { ids: [file.id] }), { busy, action: "trash" }),
     ),
   );

@@ -9,6 +9,9 @@ export const emptyLibrary = {
   changes: [],
 };
 
+/** Nothing goes on. */
+const idle = { reading: null, verify: { running: false }, identify: { running: false, report: null } };
+
 const FLAGS = {
   damaged: (file) => file.damaged !== null,
   duplicates: (file) => file.links > 1,
@@ -19,12 +22,21 @@ const FLAGS = {
 export function answerLibrary(library, method, path, query, body) {
   if (method === "GET" && path === "/library") return [200, page(library, query)];
   if (method === "GET" && path === "/library/usage") return [200, usage(library.files)];
-  if (method === "GET" && path === "/library/changes") return [200, { changes: library.changes.slice(0, 1) }];
+  if (method === "GET" && path === "/library/work") return [200, library.work ?? idle];
+  if (method === "GET" && path === "/library/unreferenced") return [200, { files: library.files.slice(-2), bytes: 0 }];
+  if (method === "GET" && path === "/library/changes") {
+    const last = library.changes.find((change) => change.undone_by === null);
+    return [200, { changes: library.changes, running: [], undo: last?.id ?? null }];
+  }
   if (method === "GET" && path.startsWith("/library/changes/")) return [200, library.plan];
   if (method !== "POST" || !path.startsWith("/library/")) return null;
   const verb = path.split("/")[2] ?? "";
-  if (verb === "undo") return [200, { ...library.changes[0], kind: "undo", id: "u1", state: "applied" }];
-  if (verb === "identify" || verb === "verify") return [202, {}];
+  if (verb === "undo") {
+    const undone = library.changes.find((change) => change.id === body.id);
+    undone.undone_by = "u1";
+    return [200, { ...undone, kind: "undo", id: "u1", state: "applied" }];
+  }
+  if (verb === "identify" || verb === "verify" || verb === "cancel") return [202, library.work ?? idle];
   if (body.apply === false) return [200, { ...library.plan, kind: verb, state: "planned" }];
   const applied = {
     ...library.plan,
@@ -65,7 +77,7 @@ function usage(files) {
   const by = (field) => {
     const counts = new Map();
     for (const file of files) counts.set(file[field], (counts.get(file[field]) ?? 0) + 1);
-    return [...counts].map(([value, number]) => ({ value, files: number, bytes: number }));
+    return [...counts].map(([value, number]) => ({ name: value, files: number, bytes: number }));
   };
   return { base_models: by("base_model"), folders: by("folder") };
 }
