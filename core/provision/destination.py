@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from ..downloads.placement import Placement
 from ..errors import FolderUnknownError, ForbiddenTypeError, UnknownFolderError
+from ..library.ground import HIDDEN_FOLDER, hidden_place
 from ..paths import (
     COMPANION_SUFFIXES,
     MODEL_SUFFIXES,
@@ -19,8 +20,6 @@ from ..paths import (
 from ..records.download import DownloadRequest
 from ..records.model import FolderLayout, canonical_folder
 from ..records.source import ResolvedFile
-
-PART_FOLDER = ".comfystow"
 
 
 def check_request(request: DownloadRequest, layout: FolderLayout, *, allow_pickle: bool) -> None:
@@ -109,15 +108,4 @@ def _listed(layout: FolderLayout) -> str:
 
 def _part_dir(layout: FolderLayout, root: Path, relative: PurePosixPath) -> Path:
     """Return where a part lies that ComfyUI must not list: outside all listed folders, on the same file system."""
-    listed = {Path(os.path.realpath(path)) for folder in layout.folders.values() for path in folder.directories}
-    place = Path(os.path.realpath(root))
-    while any(place.is_relative_to(path) for path in listed) and place != place.parent:
-        place = place.parent
-    if _device(place) != _device(root):  # a volume mounted at the folder itself: no place of it is unlisted
-        place = root
-    return place / PART_FOLDER / root.name / relative.parent
-
-
-def _device(path: Path) -> int | None:
-    existing = next((folder for folder in (path, *path.parents) if folder.exists()), None)
-    return existing.stat().st_dev if existing is not None else None
+    return hidden_place(layout, root) / HIDDEN_FOLDER / root.name / relative.parent

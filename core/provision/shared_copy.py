@@ -10,11 +10,11 @@ from pathlib import Path
 
 from ..downloads.placement import Existing, Placement
 from ..errors import ChecksumMismatchError, NameTakenError, ServerError
+from ..publish import rename_without_replacing, sync_folder
 from ..records.download import Verified
 from ..records.source import Digest, ResolvedFile
 from ..transfer.job import part_path
 from ..transfer.part import discard_part
-from ..transfer.publish import rename_without_replacing, sync_folder
 from ..transfer.space import storage_error
 from ..units import MIB
 from .present import sha256_of

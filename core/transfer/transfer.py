@@ -15,6 +15,7 @@ from ..headers.sniff import SNIFF_BYTES
 from ..net.client import HttpClient
 from ..net.credentials import Credentials
 from ..net.egress import EgressGate
+from ..publish import rename_without_replacing, sync_folder
 from ..records.download import DownloadState, Verified
 from ..records.source import Digest, ResolvedFile
 from .adapt import Connections
@@ -26,7 +27,6 @@ from .job import TransferJob, TransferLimits, TransferProgress, TransferResult
 from .origin import Origin
 from .part import Machine, Part, discard_part, placed_digest
 from .pool import ConnectionPool
-from .publish import rename_without_replacing, sync_folder
 from .ratelimit import Bucket
 from .space import storage_error
 from .state import State

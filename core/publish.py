@@ -10,9 +10,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ..errors import NameTakenError
+from .errors import NameTakenError
 
-_RENAME_NOREPLACE = 1  # linux/fs.h
+_RENAME_NOREPLACE, _RENAME_EXCHANGE = 1, 2  # linux/fs.h
 _AT_FDCWD = -100
 _UNSUPPORTED = frozenset({errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP})
 
@@ -20,12 +20,17 @@ _UNSUPPORTED = frozenset({errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP})
 def rename_without_replacing(source: Path, dest: Path) -> None:
     """Rename a file of the same volume. Raises: NameTakenError: `dest` exists; OSError."""
     try:
-        if not _renameat2(source, dest):
+        if not _renameat2(source, dest, _RENAME_NOREPLACE):
             _link_and_unlink(source, dest)
     except FileExistsError as err:
         raise NameTakenError(
             f"`{dest.name}` exists already in `{dest.parent}`", hint="nothing was overwritten; choose another name"
         ) from err
+
+
+def exchange_names(one: Path, other: Path) -> bool:
+    """Swap two files of one volume in one step; False where the system cannot. Raises: OSError."""
+    return _renameat2(one, other, _RENAME_EXCHANGE)
 
 
 def sync_folder(folder: Path) -> None:
@@ -38,12 +43,12 @@ def sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def _renameat2(source: Path, dest: Path) -> bool:
+def _renameat2(source: Path, dest: Path, flag: int) -> bool:
     """Return False where the kernel or the file system does not know the call."""
     call = _libc_renameat2()
     if call is None:
         return False
-    if call(_AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(dest), _RENAME_NOREPLACE) == 0:
+    if call(_AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(dest), flag) == 0:
         return True
     code = ctypes.get_errno()
     if code in _UNSUPPORTED:
