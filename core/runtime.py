@@ -29,8 +29,11 @@ from .library.library import Library
 from .net.client import HttpClient
 from .net.credentials import Credentials
 from .net.proxies import Proxies
+from .provision.change_parts import build_changes
+from .provision.changes import Changes
 from .provision.copies import Copies
 from .provision.digests import FileDigests
+from .provision.folder_watch import FolderWatch
 from .provision.jobs import Jobs
 from .provision.known_models import KnownModels
 from .provision.librarian import Librarian
@@ -70,6 +73,8 @@ class Runtime:
     librarian: Librarian
     known_models: KnownModels
     idle: Keeper
+    changes: Changes
+    folder_watch: FolderWatch
     pod: PodState | None = None
     """What the pod's controller told last; None where none ever did."""
     pod_told_at: float | None = None
@@ -87,7 +92,7 @@ class Runtime:
     @property
     def busy(self) -> bool:
         """True while something goes on, or would go on by itself, that the engine's end would interrupt."""
-        return self.downloads.busy or self.librarian.busy or self.idle.lasting
+        return self.downloads.busy or self.librarian.busy or self.idle.lasting or self.changes.busy
 
     @property
     def library(self) -> Library:
@@ -123,8 +128,9 @@ class Runtime:
         await self.idle.close()
         await self.watch.close()
         await self.downloads.close()
+        await self.folder_watch.close()
+        await self.changes.close()
         await self.librarian.close()
-        await self.library.close()
         await self.networks.close()
         self.known_models.close()
 
@@ -143,10 +149,13 @@ async def open_runtime(state_dir: Path, settings: Settings) -> Runtime:
     copies = Copies(store=store, index=librarian.library.index)
     ledger = _build_ledger(events, store, settings, librarian.library)
     downloads = _build_queue(ledger, sessions, networks, copies, places, check)
+    changes, folder_watch = build_changes(state_dir, events, librarian.library, lambda: networks.settings)
     watch = _build_watch(state_dir, settings, events, sessions, downloads)
     sessions.listen(downloads.look_again)
     librarian.reader.open()
     downloads.open()
+    changes.open()
+    folder_watch.open()
     watch.open()
     outside = idle_outside(
         watch=watch,
@@ -180,6 +189,8 @@ async def open_runtime(state_dir: Path, settings: Settings) -> Runtime:
         librarian=librarian,
         known_models=known_models,
         idle=Keeper(settings, state_dir, outside),
+        changes=changes,
+        folder_watch=folder_watch,
     )
     await runtime.idle.open()
     return runtime

@@ -68,6 +68,9 @@ class Settings:
     # Library
     library_pause_while_generating: bool = setting(True, "Read no whole files while ComfyUI runs a prompt.")
     library_news_seconds: float = setting(0.5, "Between two events of the library.")
+    organise_folders: tuple[str, ...] = setting((), "Folders whose models are put in place as they come.", remote=False)
+    organise_link: str = setting("auto", "How: auto, hard, reflink, sym, copy or move.")
+    organise_check_seconds: float = setting(5.0, "Between two looks into these folders.")
     library_settle_seconds: float = setting(3.0, "A file that changed within this time may still be written.")
 
     # Engine

@@ -26,7 +26,7 @@ from ..records.json import from_json, to_json
 from ..records.session import Session
 from ..runtime import Runtime
 from .handlers import HANDLERS
-from .handlers.call import Call, Handler, Text
+from .handlers.call import Accepted, Call, Handler, Text
 from .presence import Presence
 from .protocol import LOCAL_HEADER, SESSION_HEADER, EngineStatus
 from .routes import ROUTES, Route, Where
@@ -121,6 +121,8 @@ class Api:
             answer = await handler(call)
             if isinstance(answer, Text):
                 return web.Response(body=answer.body, headers={"Content-Type": answer.content_type})
+            if isinstance(answer, Accepted):
+                return web.json_response(answer.data, status=web.HTTPAccepted.status_code)
             return web.json_response(answer, status=route.status)
 
     async def _events(self, request: web.Request) -> web.StreamResponse:

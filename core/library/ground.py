@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from ..paths import NON_MODEL_FOLDERS
 from ..records.model import FolderLayout
 
 HIDDEN_FOLDER = ".comfystow"
@@ -43,7 +44,8 @@ def root_of(layout: FolderLayout, path: Path) -> Path | None:
     parent = Path(os.path.realpath(path.parent))
     found = [
         directory
-        for folder in layout.folders.values()
+        for name, folder in layout.folders.items()
+        if name not in NON_MODEL_FOLDERS
         for directory in folder.directories
         if parent.is_relative_to(os.path.realpath(directory))
     ]

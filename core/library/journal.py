@@ -17,65 +17,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from ..database import database_path, migrate, open_database
 from ..errors import StorageError
-from ..records.change import Act, Action, Change, ChangeKind, ChangeState, FileFacts, Method, Outcome, Problem, Step
+from ..records.change import Action, Change, ChangeState, FileFacts, Outcome, Step
+from .journal_rows import ACTION_COLUMNS, CHANGE_COLUMNS, STEPS, action_of, change_of, facts_text, row_of, text_of
 
 #: The oldest are forgotten, but for those that still have something in the trash.
 _KEPT_CHANGES = 200
 _KEPT_PLANS = 20
-
-_STEPS = (
-    """CREATE TABLE changes (
-        id TEXT PRIMARY KEY,
-        kind TEXT NOT NULL,
-        title BLOB NOT NULL,
-        created_at REAL NOT NULL,
-        state TEXT NOT NULL,
-        ended_at REAL,
-        undoes TEXT,
-        undone_by TEXT,
-        bytes INTEGER NOT NULL,
-        saved_bytes INTEGER NOT NULL,
-        conflicts INTEGER NOT NULL,
-        problems BLOB NOT NULL
-    )""",
-    """CREATE TABLE changes_actions (
-        change_id TEXT NOT NULL REFERENCES changes (id),
-        number INTEGER NOT NULL,
-        act TEXT NOT NULL,
-        source BLOB NOT NULL,
-        target BLOB,
-        method TEXT,
-        size_bytes INTEGER NOT NULL,
-        saved_bytes INTEGER NOT NULL,
-        reason TEXT NOT NULL,
-        conflict TEXT,
-        kind TEXT,
-        evidence TEXT,
-        digest TEXT,
-        follows INTEGER,
-        facts TEXT,
-        target_facts TEXT,
-        spare BLOB,
-        staged TEXT,
-        made TEXT,
-        step TEXT NOT NULL,
-        note TEXT,
-        PRIMARY KEY (change_id, number)
-    ) WITHOUT ROWID""",
-    "CREATE INDEX changes_by_time ON changes (created_at)",
-    "CREATE INDEX changes_trash ON changes_actions (target) WHERE act = 'trash'",
-)
-_ACTION_COLUMNS = (
-    "number, act, source, target, method, size_bytes, saved_bytes, reason, conflict, kind, evidence, digest, follows,"
-    " facts, target_facts, spare, staged, made, step, note"
-)
-_CHANGE_COLUMNS = (
-    "id, kind, title, created_at, state, ended_at, undoes, undone_by, bytes, saved_bytes, conflicts, problems"
-)
 
 
 class ChangeJournal:
@@ -85,7 +35,7 @@ class ChangeJournal:
         path = database_path(state_dir, network=network)
         self._connection = open_database(path, wal=path.parent == state_dir)
         try:
-            migrate(self._connection, "changes", _STEPS)
+            migrate(self._connection, "changes", STEPS)
         except BaseException:
             self._connection.close()
             raise
@@ -105,7 +55,7 @@ class ChangeJournal:
         problems = json.dumps([[item.path, item.reason] for item in change.problems]).encode()
         with self._transaction():
             self._connection.execute(
-                f"INSERT INTO changes ({_CHANGE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+                f"INSERT INTO changes ({CHANGE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
                 (
                     change.id,
                     change.kind.value,
@@ -122,9 +72,9 @@ class ChangeJournal:
                 ),
             )
             self._connection.executemany(
-                f"INSERT INTO changes_actions (change_id, {_ACTION_COLUMNS})"  # noqa: S608 - our own column names
+                f"INSERT INTO changes_actions (change_id, {ACTION_COLUMNS})"  # noqa: S608 - our own column names
                 f" VALUES ({', '.join('?' * 21)})",
-                [(change.id, *_row_of(action)) for action in actions],
+                [(change.id, *row_of(action)) for action in actions],
             )
             self._forget_oldest()
 
@@ -142,10 +92,10 @@ class ChangeJournal:
         if step is not None:
             where, values = f"{where} AND step = ?", [change_id, step.value]
         rows = self._connection.execute(
-            f"SELECT {_ACTION_COLUMNS} FROM changes_actions WHERE {where} ORDER BY number",  # noqa: S608
+            f"SELECT {ACTION_COLUMNS} FROM changes_actions WHERE {where} ORDER BY number",  # noqa: S608
             values,
         )
-        return [_action_of(row) for row in rows]
+        return [action_of(row) for row in rows]
 
     def set_state(self, change_id: str, state: ChangeState, *, undone_by: str | None = None) -> None:
         """Note where a change stands. Raises: StorageError."""
@@ -166,8 +116,8 @@ class ChangeJournal:
                 [
                     (
                         outcome.step.value,
-                        _text(outcome.note),
-                        _facts_text(outcome.made),
+                        text_of(outcome.note),
+                        facts_text(outcome.made),
                         outcome.method.value if outcome.method is not None else None,
                         change_id,
                         number,
@@ -185,7 +135,7 @@ class ChangeJournal:
         with self._transaction():
             self._connection.execute(
                 "UPDATE changes_actions SET staged = ? WHERE change_id = ? AND number = ?",
-                (_facts_text(facts), change_id, number),
+                (facts_text(facts), change_id, number),
             )
 
     def unfinished(self) -> list[str]:
@@ -216,11 +166,11 @@ class ChangeJournal:
     def in_trash(self) -> list[tuple[str, float, Action]]:
         """Return what was moved into the trash and neither taken back nor deleted: change, when, action."""
         rows = self._connection.execute(
-            f"SELECT change_id, at, {_ACTION_COLUMNS} FROM changes_actions"  # noqa: S608 - our own column names
+            f"SELECT change_id, at, {ACTION_COLUMNS} FROM changes_actions"  # noqa: S608 - our own column names
             " JOIN (SELECT id, created_at AS at FROM changes WHERE state IN ('applied', 'stopped', 'applying'))"
             " ON id = change_id WHERE act = 'trash' AND step = 'done' ORDER BY at DESC, number"
         )
-        return [(row[0], row[1], _action_of(row[2:])) for row in rows]
+        return [(row[0], row[1], action_of(row[2:])) for row in rows]
 
     def emptied(self, change_id: str) -> None:
         """Note that what a change dropped is in nobody's trash any more. Raises: StorageError."""
@@ -232,8 +182,8 @@ class ChangeJournal:
             )
 
     def _changes(self, where: str, values: Sequence[object]) -> list[Change]:
-        rows = self._connection.execute(f"SELECT {_CHANGE_COLUMNS} FROM changes {where}", values).fetchall()  # noqa: S608
-        return [self._counted(_change_of(row)) for row in rows]
+        rows = self._connection.execute(f"SELECT {CHANGE_COLUMNS} FROM changes {where}", values).fetchall()  # noqa: S608
+        return [self._counted(change_of(row)) for row in rows]
 
     def _counted(self, change: Change) -> Change:
         counts: dict[str, int] = dict(
@@ -287,83 +237,3 @@ class ChangeJournal:
             raise StorageError(
                 f"the journal of changes cannot be written: {err}", hint="is the volume of the state folder full?"
             ) from err
-
-
-def _row_of(action: Action) -> tuple[object, ...]:
-    return (
-        action.number,
-        action.act.value,
-        os.fsencode(action.source),
-        os.fsencode(action.target) if action.target is not None else None,
-        action.method.value if action.method is not None else None,
-        action.size_bytes,
-        action.saved_bytes,
-        _text(action.reason),
-        _text(action.conflict),
-        action.kind,
-        _text(action.evidence),
-        action.digest,
-        action.follows,
-        _facts_text(action.facts),
-        _facts_text(action.target_facts),
-        os.fsencode(action.spare) if action.spare is not None else None,
-        _facts_text(action.staged),
-        _facts_text(action.made),
-        action.step.value,
-        _text(action.note),
-    )
-
-
-def _action_of(row: Sequence[Any]) -> Action:
-    return Action(
-        number=row[0],
-        act=Act(row[1]),
-        source=os.fsdecode(row[2]),
-        target=os.fsdecode(row[3]) if row[3] is not None else None,
-        method=Method(row[4]) if row[4] is not None else None,
-        size_bytes=row[5],
-        saved_bytes=row[6],
-        reason=row[7],
-        conflict=row[8],
-        kind=row[9],
-        evidence=row[10],
-        digest=row[11],
-        follows=row[12],
-        facts=_facts_of(row[13]),
-        target_facts=_facts_of(row[14]),
-        spare=os.fsdecode(row[15]) if row[15] is not None else None,
-        staged=_facts_of(row[16]),
-        made=_facts_of(row[17]),
-        step=Step(row[18]),
-        note=row[19],
-    )
-
-
-def _change_of(row: Sequence[Any]) -> Change:
-    return Change(
-        id=row[0],
-        kind=ChangeKind(row[1]),
-        title=os.fsdecode(row[2]),
-        created_at=row[3],
-        state=ChangeState(row[4]),
-        ended_at=row[5],
-        undoes=row[6],
-        undone_by=row[7],
-        bytes=row[8],
-        saved_bytes=row[9],
-        conflicts=row[10],
-        problems=tuple(Problem(path=path, reason=reason) for path, reason in json.loads(row[11])),
-    )
-
-
-def _text(value: str | None) -> str | None:
-    """A name in a sentence need not be text; SQLite wants some."""
-    return value.encode("utf-8", "backslashreplace").decode() if value is not None else None
-
-
-def _facts_text(facts: FileFacts | None) -> str | None:
-    return f"{facts.inode}:{facts.size_bytes}:{facts.mtime_ns}" if facts is not None else None
-
-
-def _facts_of(text: str | None) -> FileFacts | None:
-    return FileFacts(*map(int, text.split(":"))) if text is not None else None

@@ -60,23 +60,22 @@ def make_copy(source: Path, spare: Path, digest: str | None, cancelled: Callable
             _write_all(copy.fileno(), chunk)
         os.fsync(copy.fileno())
     shutil.copystat(source, spare)
-    written = hash_file(spare, cancelled, uncached=True)
+    written = _on_disk(spare, cancelled)
     if written != read.hexdigest() or (digest is not None and written != digest):
         raise ChecksumMismatchError(f"the copy of `{source.name}` is not what was read", hint="the disk may be failing")
     return written
 
 
-def hash_file(path: Path, cancelled: Callable[[], bool], *, uncached: bool = False) -> str:
-    """Return a file's SHA-256 in hex; `uncached` asks the disk. Raises: OSError; InterruptedError."""
+def _on_disk(path: Path, cancelled: Callable[[], bool]) -> str:
+    """Return the SHA-256 of what the disk has, not of what the system still remembers."""
     digest = hashlib.sha256()
-    buffer = memoryview(bytearray(_COPY_BYTES))
     with path.open("rb", buffering=0) as stream:
-        if uncached and hasattr(os, "posix_fadvise"):
+        if hasattr(os, "posix_fadvise"):
             os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-        while count := stream.readinto(buffer):
+        while chunk := stream.read(_COPY_BYTES):
             if cancelled():
                 raise InterruptedError("cancelled")
-            digest.update(buffer[:count])
+            digest.update(chunk)
     return digest.hexdigest()
 
 

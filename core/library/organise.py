@@ -15,7 +15,7 @@ from typing import Protocol
 
 from ..errors import InvalidNameError
 from ..paths import PICKLE_SUFFIXES, join_within, safe_component
-from ..records.change import Act, Action, FileFacts, LinkPolicy, Method
+from ..records.change import Act, Action, FileFacts, LinkPolicy
 from ..records.model import FolderLayout, canonical_folder
 from .incoming import Incoming, Sidecar
 from .volumes import Volumes
@@ -32,13 +32,17 @@ class Clash(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What a file is. `choices` are folders that only a person can choose from; `by_name` without a header."""
+    """What a file is, by its header, by its name where there is none, or by a person's choice (`chosen`).
+
+    `choices` are folders that only a person can choose from.
+    """
 
     folder: str | None = None
     kind: str | None = None
     base_model: str | None = None
     evidence: str = ""
     by_name: bool = False
+    chosen: bool = False
     choices: tuple[str, ...] = ()
     damaged: str | None = None
 
@@ -93,7 +97,8 @@ class Organiser:
 
     def plan(self, models: Iterable[Incoming]) -> list[Action]:
         """Return a row for each model, and one for each sidecar that travels."""
-        for model in models:
+        # Of equal files the one is taken that others belong to.
+        for model in sorted(models, key=lambda model: (not model.sidecars, model.path)):
             self._tick()
             action = self._model(model)
             self._add(action)
@@ -165,9 +170,8 @@ class Organiser:
         row = replace(row, target=target, method=method)
         if method is None:
             return replace(row, conflict=why)
-        saved = row.size_bytes if method in {Method.HARD, Method.REFLINK, Method.SYMLINK} else 0
         act = Act.MOVE if self._wishes.link is LinkPolicy.MOVE else Act.LINK
-        return replace(row, act=act, saved_bytes=saved, spare=self._spare_of(target, row.number))
+        return replace(row, act=act, spare=self._spare_of(target, row.number))
 
     def _within(self, path: str, folder: str) -> str | None:
         parent = os.path.realpath(os.path.dirname(path))  # noqa: PTH120
@@ -232,7 +236,6 @@ class Organiser:
                 source=side.path,
                 target=target,
                 size_bytes=side.facts.size_bytes,
-                saved_bytes=side.facts.size_bytes if leader.saved_bytes else 0,
                 facts=side.facts,
                 follows=leader.number,
                 kind=None,
@@ -246,6 +249,8 @@ class Organiser:
 
 
 def _because(finding: Finding) -> str:
+    if finding.chosen:
+        return "chosen"
     return "by its name alone: there is no header to read" if finding.by_name else "by its header"
 
 

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..library.ground import HIDDEN_FOLDER
 from ..records.download import Download
 from ..records.library import LibraryRoot
 from ..transfer.job import journal_path, part_path
 from ..transfer.journal import decode
-from .destination import PART_FOLDER
 
 _BLOCK_BYTES = 512  # of `st_blocks` (stat(2))
 _MAX_JOURNAL_BYTES = 64 << 10
@@ -60,7 +60,7 @@ def _parts(root: LibraryRoot, seen: Iterable[bytes]) -> Iterator[Path]:
         if relative.endswith(b".part"):
             yield root.path / os.fsdecode(relative)
     for folder in (root.path, *root.path.parents):
-        below = folder / PART_FOLDER / root.path.name
+        below = folder / HIDDEN_FOLDER / root.path.name
         if below.is_dir():
             yield from below.rglob("*.part")
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -69,7 +70,8 @@ def start(grounds: Grounds, change_id: str) -> subprocess.Popen[bytes]:
     worker = subprocess.Popen([sys.executable, str(WORKER), str(grounds.state_dir), change_id], stdout=subprocess.PIPE)
     assert worker.stdout is not None
     with worker.stdout as out:
-        assert out.readline() == b"ready\n"
+        line = out.readline()
+    assert line == b"ready\n", f"the worker ended with {worker.wait()}"
     return worker
 
 
@@ -102,18 +104,18 @@ def end(grounds: Grounds, change_id: str) -> None:
     assert list(grounds.base.rglob("*.part")) == []
 
 
-def one_round(grounds: Grounds, kill: Callable[[str], bool], each: int) -> int:
+def one_round(grounds: Grounds, each: int, kill: Callable[[Grounds, str], bool]) -> int:
     """Kill a change and its undoing, some times each, and let each come to its end; returns how often that hit."""
     actions = make_plan(grounds, each)
     before = grounds.tree()
     originals = {action.source: Path(action.source).read_bytes() for action in actions}
     change_id = grounds.keep(actions)
-    kills = int(kill(change_id))
+    kills = int(kill(grounds, change_id))
     assert_whole(actions, originals)
     end(grounds, change_id)
     assert_whole(actions, originals)
     undo_id = grounds.undo(change_id)
-    kills += kill(undo_id)
+    kills += kill(grounds, undo_id)
     assert_whole(actions, originals)
     end(grounds, undo_id)
     assert grounds.tree() == before
@@ -127,7 +129,7 @@ def random_rounds(base: Path, far: Path, rounds: int) -> int:
     kills = 0
     for number in range(rounds):
         grounds = Grounds(base / str(number), far / str(number))
-        kills += one_round(grounds, lambda change_id: kill_within(grounds, change_id, dice.uniform(0, 0.02)), 4)
+        kills += one_round(grounds, 4, lambda *change: kill_within(*change, dice.uniform(0, 0.02)))
     return kills
 
 
@@ -138,7 +140,7 @@ def test_a_change_killed_at_any_instant_is_whole_and_ends(tmp_path: Path, far: P
 def test_a_change_killed_before_one_of_its_deeds_is_whole_and_ends(tmp_path: Path, far: Path) -> None:
     for event in range(1, 100, 11):
         grounds = Grounds(tmp_path / str(event), far / str(event))
-        one_round(grounds, lambda change_id: kill_at(grounds, change_id, event), 1)
+        one_round(grounds, 1, partial(kill_at, event=event))
 
 
 @pytest.mark.long
@@ -153,7 +155,7 @@ def test_a_kill_before_every_deed_of_every_kind(tmp_path: Path, far: Path) -> No
     event = 1
     while True:
         grounds = Grounds(tmp_path / str(event), far / str(event))
-        if one_round(grounds, lambda change_id: kill_at(grounds, change_id, event), 1) == 0:
+        if one_round(grounds, 1, partial(kill_at, event=event)) == 0:
             break
         event += 1
     print(f"{event - 1} instants")

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,13 @@ def other_tree(tmp_path_factory: pytest.TempPathFactory, hub: Hub) -> Iterator[T
     made = _make_tree(tmp_path_factory, hub)
     yield made
     end_engines(made.state_dir)
+
+
+@pytest.fixture
+def far() -> Iterator[Path]:
+    """Give a folder on another file system than the trees: the machine's shared memory."""
+    with tempfile.TemporaryDirectory(prefix="comfystow-far-", dir="/dev/shm") as folder:
+        yield Path(folder)
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from comfystow.core.library.ground import spares
 from comfystow.core.library.journal import ChangeJournal
 from comfystow.core.library.undo import opposites
 from comfystow.core.records.change import Action, Change, ChangeKind, FileFacts
+from comfystow.core.records.model import FolderLayout
 
 
 @dataclass
@@ -33,7 +34,8 @@ class Grounds:
             folder.mkdir(parents=True, exist_ok=True)
 
     @property
-    def layout(self):
+    def layout(self) -> FolderLayout:
+        """The folders of models, as ComfyUI has them in a fresh installation."""
         return bare_layout(self.models)
 
     def write(self, path: Path, content: bytes, *, age_seconds: float = 3600.0) -> Path:

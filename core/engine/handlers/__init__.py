@@ -12,6 +12,7 @@ from .host import HOST
 from .idle import IDLE
 from .inspect import INSPECT
 from .library import LIBRARY
+from .library_changes import LIBRARY_CHANGES
 from .library_work import LIBRARY_WORK
 from .manifest import MANIFEST
 from .pod import POD
@@ -37,6 +38,7 @@ HANDLERS: dict[str, Handler] = {
     **POD,
     **LIBRARY_WORK,
     **IDLE,
+    **LIBRARY_CHANGES,
 }
 
 __all__ = ["HANDLERS", "Handler"]

@@ -20,6 +20,13 @@ class Text:
     content_type: str
 
 
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """An answer to what takes longer than an answer may: 202, and how far it is."""
+
+    data: object
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """One request, read and checked: `body` is the record that the route names."""

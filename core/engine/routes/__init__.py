@@ -12,6 +12,7 @@ from .downloads import DOWNLOADS_ROUTES
 from .engine import ENGINE_ROUTES
 from .idle import IDLE_ROUTES
 from .library import LIBRARY_ROUTES
+from .library_changes import LIBRARY_CHANGES_ROUTES
 from .manifest import MANIFEST_ROUTES
 from .pod import POD_ROUTES
 from .route import Route, Where
@@ -25,6 +26,7 @@ ROUTES: tuple[Route, ...] = (
     *SOURCES_ROUTES,
     *WORKFLOW_ROUTES,
     *LIBRARY_ROUTES,
+    *LIBRARY_CHANGES_ROUTES,
     *MANIFEST_ROUTES,
     *SETTINGS_ROUTES,
     *SYSTEM_ROUTES,

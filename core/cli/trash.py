@@ -1,0 +1,62 @@
+"""`comfystow trash`: what waits to be deleted or taken back."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ..engine.sync_client import SyncEngineClient
+from ..errors import UsageError
+from ..units import format_bytes
+from .changes import add_apply, plan_and_apply
+from .options import add_common, installation_of, session_client_of
+from .output import say, show_json
+
+_SECONDS_A_DAY = 86400
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument(
+        "action",
+        nargs="?",
+        choices=("list", "put", "empty"),
+        default="list",
+        help="list it (default), fill it, empty it",
+    )
+    parser.add_argument(
+        "items", nargs="*", metavar="FILE|ID", help="put: files of the library; empty: changes, without one all"
+    )
+    parser.add_argument("--older-than", type=float, default=0.0, metavar="DAYS", help="empty: only what is older")
+    add_apply(parser)
+    add_common(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """List, fill or empty."""
+    with session_client_of(installation_of(arguments)) as client:
+        if arguments.action == "list":
+            return _list(client, arguments)
+        if arguments.action == "put":
+            if not arguments.items:
+                raise UsageError("`put` needs a FILE")
+            ids = [int(item) for item in arguments.items if item.isdigit()]
+            paths = [str(Path(item).absolute()) for item in arguments.items if not item.isdigit()]
+            return plan_and_apply(client, "/library/delete", {"ids": ids, "paths": paths}, arguments)
+        body = {"changes": arguments.items, "older_than_seconds": arguments.older_than * _SECONDS_A_DAY}
+        return plan_and_apply(client, "/library/trash/empty", body, arguments)
+
+
+def _list(client: SyncEngineClient, arguments: argparse.Namespace) -> int:
+    trash: dict[str, Any] = client.call("GET", "/library/trash")
+    if arguments.json:
+        show_json(trash["items"])
+        return 0
+    for item in trash["items"]:
+        at = datetime.fromtimestamp(item["deleted_at"], UTC).astimezone()
+        gone = "" if item["there"] else " (its file is gone)"
+        print(f"{item['change']}  {at:%Y-%m-%d %H:%M}  {format_bytes(item['bytes']):>8}  {item['from']!s}{gone}")
+    say(f"{len(trash['items'])} files, {format_bytes(trash['bytes'])}; `comfystow undo ID` takes a change back")
+    return 0

@@ -1,0 +1,38 @@
+"""Builds what makes and carries out changes of files, over the library of an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from ..config import Settings
+from ..events import EventBus
+from ..library.library import Library
+from ..records.event import Event, Topic
+from ..records.model import FolderLayout
+from .change_plans import Plans
+from .changes import Changes
+from .folder_watch import FolderWatch
+
+
+def build_changes(
+    state_dir: Path, events: EventBus, library: Library, settings: Callable[[], Settings]
+) -> tuple[Changes, FolderWatch]:
+    """Return the changes of an engine, and the watch over the folders that are organised by themselves."""
+
+    async def prepare() -> None:
+        await library.scan()
+
+    async def touched(_folders: set[Path]) -> None:
+        await library.scan()
+
+    def tell(data: dict[str, object]) -> None:
+        events.publish(Event(Topic.LIBRARY, data))
+
+    changes = Changes(state_dir, settings=settings, prepare=prepare, touched=touched, tell=tell)
+    return changes, FolderWatch(changes, lambda: plans_of(state_dir, library.layout(), library, settings()), settings)
+
+
+def plans_of(state_dir: Path, layout: FolderLayout, library: Library, settings: Settings) -> Plans:
+    """Return what plans of changes are made of, over the folders of a caller."""
+    return Plans(state_dir=state_dir, layout=layout, index=library.index, still_seconds=settings.library_settle_seconds)
