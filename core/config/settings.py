@@ -63,7 +63,7 @@ class Settings:
         None, "Object store that is asked first and filled: s3://bucket/prefix.", remote=False
     )
     shared_store_timeout_seconds: float = setting(60.0, "For one request to the shared store.")
-    xet: bool = setting(False, "Has no effect yet: files come over plain HTTPS.")
+    xet: bool = setting(False, "Fetch from Hugging Face over Xet where hf_xet is there; plain HTTPS where it fails.")
 
     # Library
     library_pause_while_generating: bool = setting(True, "Read no whole files while ComfyUI runs a prompt.")

@@ -18,7 +18,7 @@ from ..net.egress import EgressGate
 from ..records.source import ResolvedFile
 from .budget import Budget
 from .job import OnProgress, Renew, TransferJob, TransferLimits, TransferProgress, TransferResult
-from .part import Machine
+from .machine import Machine
 from .pool import ConnectionPool
 from .ratelimit import Bucket
 from .transfer import Shared, Transfer

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from ..errors import LockedError, StorageError
@@ -20,6 +19,7 @@ from ..offsets import read_at, write_at
 from ..records.source import ResolvedFile, StoreSource, UrlSource
 from .job import TransferJob, TransferLimits, journal_path
 from .journal import Lease, Record, decode, encode, frame, may_take
+from .machine import Machine, process_alive
 from .ranges import Ranges
 from .space import check_space, on_network, reserve, storage_error
 
@@ -31,23 +31,6 @@ except ImportError:  # Windows has no flock; there the heartbeat alone decides
 _FLAGS = (
     os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """What tells this run of this machine from any other."""
-
-    boot_id: str
-    pid_namespace: str
-
-    @classmethod
-    def here(cls) -> Machine:
-        """Ask the kernel; where there is no Linux, the host's name stands in and every start counts as a boot."""
-        try:
-            boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-            return cls(boot, str(Path("/proc/self/ns/pid").readlink()))
-        except OSError:
-            return cls(f"{socket.gethostname()}-{os.getpid()}", "")
 
 
 def source_key(file: ResolvedFile) -> str:
@@ -131,7 +114,7 @@ class Part:
     def _check_lease(self, lease: Lease) -> None:
         alive: bool | None = None
         if lease.boot_id == self._machine.boot_id and lease.pid_namespace == self._machine.pid_namespace:
-            alive = _alive(lease.pid)
+            alive = process_alive(lease.pid)
         if not self.network and fcntl is not None:
             alive = False  # we hold the lock that it held
         if not may_take(
@@ -157,13 +140,19 @@ class Part:
         for ranges in (self.done, self.synced):
             ranges.remove(length, max(ranges.end, length))
 
-    def make_room(self) -> None:
-        """Check the free space for the rest, and reserve it where that is cheap. Raises: StorageError."""
+    def check_room(self) -> None:
+        """Check the free space for the rest. Raises: NotEnoughSpaceError."""
         if self.size_bytes is None:
             return
         taken = getattr(os.fstat(self._descriptor), "st_blocks", 0) * 512
         missing = max(0, self.size_bytes - max(taken, self.done.total))
         check_space(self.path.parent, missing, self._limits.free_space_floor_bytes, self._job.dest.name)
+
+    def make_room(self) -> None:
+        """Check the free space for the rest, and reserve it where that is cheap. Raises: StorageError."""
+        if self.size_bytes is None:
+            return
+        self.check_room()
         try:
             reserve(self._descriptor, self.path.parent, self.size_bytes)
         except OSError as err:
@@ -241,6 +230,16 @@ class Part:
         except OSError as err:
             raise storage_error(err, self.path) from err
 
+    def adopt_whole(self, path: Path) -> None:
+        """Take a file that came another way as the bytes, all of them; it is proven like any other. Blocks."""
+        try:
+            self.close_bytes()
+            path.replace(self.path)
+            self._descriptor = os.open(self.path, _FLAGS, 0o666)
+        except OSError as err:
+            raise storage_error(err, self.path) from err
+        self.done = Ranges([(0, os.fstat(self._descriptor).st_size)])
+
     def fsync(self, size_bytes: int) -> None:
         """Cut what was reserved beyond the end, and bring everything to the disk."""
         try:
@@ -298,7 +297,7 @@ def placed_digest(part: Path, file: ResolvedFile) -> str | None:
 def discard_part(dest: Path, part_dir: Path | None = None) -> None:
     """Delete whatever a transfer to `dest` left behind (cancel)."""
     part = (part_dir or dest.parent) / f"{dest.name}.part"
-    for path in (part, journal_path(part), part.with_name(f"{part.name}.bad")):
+    for path in (part, journal_path(part), part.with_name(f"{part.name}.bad"), part.with_name(f"{part.name}.xet")):
         path.unlink(missing_ok=True)
 
 
@@ -312,15 +311,3 @@ def _locked(path: Path) -> LockedError:
     return LockedError(
         f"another engine works on `{path.name}`", hint="wait for it; it can be taken over when it has died"
     )
-
-
-def _alive(pid: int) -> bool | None:
-    if fcntl is None:
-        return None  # Windows' os.kill has no signal that only asks
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True

@@ -47,6 +47,8 @@ class State:
     end_untold: bool = False
     """True when only the end of a connection said where the file ends."""
     note: str | None = None
+    by_xet: bool = False
+    """True when the bytes came over Xet, and HTTPS may yet prove them wrong."""
     _unjournaled: int = 0
 
     def __post_init__(self) -> None:

@@ -24,13 +24,16 @@ from .cures import Cures
 from .fetch import Fetcher
 from .hashing import FrontierHasher
 from .job import TransferJob, TransferLimits, TransferProgress, TransferResult
+from .machine import Machine
 from .origin import Origin
-from .part import Machine, Part, discard_part, placed_digest
+from .part import Part, discard_part, placed_digest
 from .pool import ConnectionPool
 from .ratelimit import Bucket
 from .space import storage_error
 from .state import State
+from .telling import Teller
 from .verify import check_first_bytes, prove, read_from
+from .xet import XetWay, may_use_xet
 
 T = TypeVar("T")
 
@@ -68,13 +71,13 @@ class Transfer:
     _synced_bytes: int = 0
     _journaled_at: float = 0.0
     _heartbeat_at: float = 0.0
-    _reported_at: float = -1e9
-    _rate: float | None = None
-    _rate_mark: tuple[float, int] = (0.0, 0)
+    _note: str | None = None
     _file: ResolvedFile = field(init=False)
+    _teller: Teller = field(init=False)
 
     def __post_init__(self) -> None:
         self._file = self.job.file
+        self._teller = Teller(self.report)
 
     async def run(self) -> TransferResult:
         """Bring the file. Raises: the errors of `core.errors`."""
@@ -94,8 +97,11 @@ class Transfer:
         raise RuntimeError("the second run decides")
 
     async def _bring(self, part: Part, *, may_repeat: bool) -> TransferResult:
+        by_xet = may_repeat and await self._through_xet(part)
         await self._blocking(part.make_room)
         state = State(part)
+        state.note, state.by_xet = self._note, by_xet
+        state.bytes_fetched = part.done.total if by_xet else 0
         try:
             await self._fetcher(state).run(lambda now: self._on_tick(state, now))
             await self._check_beginning(state, force=True)
@@ -111,6 +117,31 @@ class Transfer:
             self._bytes_before += state.bytes_fetched
             self._restarts_before += state.restarted
             part.release(state.plan.snapshot())
+
+    async def _through_xet(self, part: Part) -> bool:
+        """Try the way over Xet where it is switched on and can do what is asked."""
+        limited = self.shared.bucket.limited or self.job.limit_rate_bytes_per_second is not None
+        if not self.shared.limits.xet or limited or not may_use_xet(self._file, part):
+            return False
+        await self._blocking(part.check_room)
+
+        def report(bytes_done: int) -> None:
+            now = asyncio.get_running_loop().time()
+            self._teller.tell_numbers(
+                DownloadState.RUNNING,
+                now,
+                bytes_done=bytes_done,
+                bytes_total=part.size_bytes,
+                bytes_fetched=bytes_done,
+                connections=1,
+                note="over Xet",
+            )
+
+        way = XetWay(part, self.shared.limits, blocking=self._blocking, report=report)
+        came = await way.bring(self.shared.client, self._file, self.credentials)
+        if way.refusal is not None:
+            self._note = f"plain HTTPS instead of Xet: {way.refusal}"
+        return came
 
     def _fetcher(self, state: State) -> Fetcher:
         limits, job = self.shared.limits, self.job
@@ -156,8 +187,8 @@ class Transfer:
         if self._syncing is None and due:
             self._synced_at, self._synced_bytes = now, state.bytes_fetched
             self._syncing = asyncio.ensure_future(self._sync(state))
-        if now - self._reported_at >= limits.progress_seconds:
-            self._report(state, DownloadState.RUNNING, now)
+        if now - self._teller.told_at >= limits.progress_seconds:
+            self._teller.tell(state, DownloadState.RUNNING, now)
 
     async def _sync(self, state: State) -> None:
         part, plan = state.part, state.plan
@@ -178,25 +209,6 @@ class Transfer:
             self._sniffed = True
             check_first_bytes(self.job.dest, state.part.read(0, SNIFF_BYTES))
 
-    def _report(self, state: State, phase: DownloadState, now: float) -> None:
-        then, bytes_then = self._rate_mark
-        if phase is DownloadState.RUNNING and now - then >= 0.2:
-            if then:
-                latest = (state.bytes_fetched - bytes_then) / (now - then)
-                self._rate = latest if self._rate is None else 0.7 * self._rate + 0.3 * latest
-            self._rate_mark = (now, state.bytes_fetched)
-        self._reported_at = now
-        self.report(
-            TransferProgress(
-                phase=phase,
-                bytes_done=state.plan.bytes_done,
-                bytes_total=state.plan.size_bytes,
-                rate_bytes_per_second=self._rate if phase is DownloadState.RUNNING else None,
-                connections=state.lanes,
-                note=state.note,
-            )
-        )
-
     # When all bytes are there
 
     async def _finish(self, state: State, *, may_repeat: bool) -> TransferResult:
@@ -204,7 +216,7 @@ class Transfer:
         if size is None:
             raise RuntimeError("complete without a size")
         loop = asyncio.get_running_loop()
-        self._report(state, DownloadState.VERIFYING, loop.time())
+        self._teller.tell(state, DownloadState.VERIFYING, loop.time())
         await self._settle_sync()
         syncing = asyncio.ensure_future(self._blocking(lambda: part.fsync(size)))
         try:
@@ -214,7 +226,7 @@ class Transfer:
         finally:
             await syncing
         verified = await self._prove(state, size, digests, may_repeat=may_repeat)
-        self._report(state, DownloadState.PLACING, loop.time())
+        self._teller.tell(state, DownloadState.PLACING, loop.time())
         part.placed = digests["sha256"]
         await self._blocking(lambda: self._place(part, state))
         part.remove_journal()
@@ -243,7 +255,7 @@ class Transfer:
                 except IntegrityError:
                     pass
             await self._blocking(state.part.quarantine)
-            if may_repeat and (changed or state.etag_changed):
+            if may_repeat and (changed or state.etag_changed or state.by_xet):
                 raise _OnceMoreError from err
             raise
 

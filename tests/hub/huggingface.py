@@ -18,6 +18,7 @@ from .catalogue import Repo
 from .huggingface_api import HubApi
 from .replies import Header, Reply, Request, as_json, file_reply, html, redirect, text
 from .world import MODIFIED, Stored, World
+from .xet import xet_hash
 
 _KINDS = {"datasets": "dataset", "spaces": "space"}
 _PATH = re.compile(r"^/(?:(datasets|spaces)/)?([^/]+/[^/]+)/(resolve|raw|blob|tree)/(.+)$")
@@ -130,7 +131,7 @@ class HuggingFace:
         if self._world.settings.xet_headers:
             # huggingface_hub utils/_xet.py parse_xet_file_data_from_response.
             route = f"{self._world.urls.hf}/api/{repo.kind}s/{repo.repo_id}/xet-read-token/{sha}"
-            headers += [("X-Xet-Hash", digests.sha256[::-1]), ("Link", f'<{route}>; rel="xet-auth"')]
+            headers += [("X-Xet-Hash", xet_hash(digests.sha256)), ("Link", f'<{route}>; rel="xet-auth"')]
         reply = redirect(target, 302, headers)
         reply.file = f"{repo.repo_id}/{path}"
         return reply

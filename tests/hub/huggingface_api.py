@@ -17,9 +17,10 @@ from .blobs import Blob
 from .catalogue import Repo
 from .replies import Header, Reply, Request, as_json
 from .world import World
+from .xet import token_reply, xet_hash
 
 _INFO = re.compile(
-    r"^/api/(model|dataset|space)s/([^/]+/[^/]+)(?:/(revision|tree|paths-info|refs|auth-check)(?:/(.*))?)?$"
+    r"^/api/(model|dataset|space)s/([^/]+/[^/]+)(?:/(revision|tree|paths-info|refs|auth-check|xet-read-token)(?:/(.*))?)?$"
 )
 _LIST = re.compile(r"^/api/(model|dataset|space)s$")
 CREATED = "2025-01-01T00:00:00.000Z"
@@ -50,7 +51,7 @@ class HubApi:
             location = request.target.replace(f"/{repo_id}", f"/{new_id}", 1)
             return as_json({"message": "Moved"}, 307, [("Location", location)])
         repo = self._world.repo(kind, repo_id)
-        if (refused := self._refusal(request, repo, bytes_wanted=verb == "auth-check")) is not None:
+        if (refused := self._refusal(request, repo, bytes_wanted=verb in ("auth-check", "xet-read-token"))) is not None:
             return refused
         assert repo is not None
         if verb == "auth-check":
@@ -64,6 +65,8 @@ class HubApi:
             return as_json(
                 {"error": message}, 404, [("X-Error-Code", "RevisionNotFound"), ("X-Error-Message", message)]
             )
+        if verb == "xet-read-token":
+            return token_reply(self._world)
         if verb == "tree":
             return self._tree(request, repo, sha, path)
         if verb == "paths-info":
@@ -145,7 +148,7 @@ class HubApi:
             entry["oid"] = _git_oid(pointer.encode())
             entry["lfs"] = {"oid": digests.sha256, "size": blob.size, "pointerSize": len(pointer)}
             if self._world.settings.xet_headers:
-                entry["xetHash"] = digests.sha256[::-1]
+                entry["xetHash"] = xet_hash(digests.sha256)
         if expand:
             entry["lastCommit"] = {"id": _git_oid(path.encode()), "title": "Weights", "date": CHANGED}
             entry["securityFileStatus"] = {"status": "safe", "avScan": None, "pickleImportScan": None}

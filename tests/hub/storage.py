@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from .blobs import Blob, BytesBlob
 from .replies import Reply, Request, file_reply, text, xml_error
 from .world import MODIFIED, Stored, World
+from .xet import xet_reply
 
 _PREVIEW = re.compile(r"^/preview/[0-9a-f]{32}/original=true/\d+\.jpeg$")
 
@@ -30,6 +31,8 @@ class Storage:
 
     def __call__(self, request: Request) -> Reply:
         path = urllib.parse.unquote(request.path)
+        if path.startswith("/xet/"):
+            return xet_reply(self._world, self._world.objects, request)
         if request.method not in ("GET", "HEAD"):
             return xml_error(405, "MethodNotAllowed", "The specified method is not allowed against this resource.")
         if _PREVIEW.match(path):

@@ -18,7 +18,8 @@ from pathlib import Path
 import pytest
 from comfystow.core.errors import LockedError, NameTakenError, NotEnoughSpaceError, ReadOnlyError, StowError
 from comfystow.core.transfer.journal import decode
-from comfystow.core.transfer.part import Machine, Part, discard_part
+from comfystow.core.transfer.machine import Machine
+from comfystow.core.transfer.part import Part, discard_part
 from support.transfers import QUICK, job, left_behind, open_engine, resolved, sha256_of
 
 SIZE = 12_000_000
@@ -185,7 +186,7 @@ async def test_other_machine_waits_for_an_old_heartbeat(engine, hub, tmp_path, n
     process.kill()
     process.communicate()
     # Here is another machine: neither its processes nor its locks are seen.
-    monkeypatch.setattr("comfystow.core.transfer.part.Machine.here", lambda: Machine("another boot", "another"))
+    monkeypatch.setattr("comfystow.core.transfer.machine.Machine.here", lambda: Machine("another boot", "another"))
     hub.clear_faults()
     with open_engine(replace(QUICK, lease_timeout_seconds=1.0)) as other:
         with pytest.raises(LockedError):

@@ -8,8 +8,9 @@ from comfystow.core.transfer.adapt import Connections
 from comfystow.core.transfer.budget import Budget
 from comfystow.core.transfer.cures import Cures
 from comfystow.core.transfer.fetch import Fetcher
+from comfystow.core.transfer.machine import Machine
 from comfystow.core.transfer.origin import Origin
-from comfystow.core.transfer.part import Machine, Part
+from comfystow.core.transfer.part import Part
 from comfystow.core.transfer.pool import ConnectionPool
 from comfystow.core.transfer.state import State
 from support.transfers import QUICK, job, loopback_gate, resolved
