@@ -24,6 +24,7 @@ class StowExtension(ComfyExtension):  # type: ignore[misc]
         from .load_upscale_model import LoadUpscaleModel
         from .load_vae import LoadVAE
         from .model_info import ModelInfo
+        from .system_stats import SystemStats
 
         on_prompt(rewrite_request)
         return [
@@ -38,4 +39,5 @@ class StowExtension(ComfyExtension):  # type: ignore[misc]
             LoadCLIPVision,
             LoadUpscaleModel,
             ModelInfo,
+            SystemStats,
         ]

@@ -9,7 +9,7 @@ from typing import Any
 from comfy_api.latest import io
 
 from ..core.errors import StowError
-from . import comfyui
+from . import comfyui, engine
 
 _log = logging.getLogger("comfystow.nodes")
 _NODE_ID = "StowEnsureWorkflowModels"
@@ -43,22 +43,26 @@ class EnsureWorkflowModels(io.ComfyNode):  # type: ignore[misc]
         """Fetch the manifest's models side by side; those of the prompt come with nodes of their own."""
         if not manifest.strip():
             return io.NodeOutput("")
-        from ..core.workflow.conditions import Facts  # late: this module is imported while ComfyUI starts
-        from ..core.workflow.manifest import parse_manifest, select
-        from .fetch import Wanted, ensure
+        from .fetch import ModelUnavailableError, Wanted, ensure  # late: this module is imported while ComfyUI starts
 
-        entries = select(parse_manifest(manifest, "the manifest"), Facts(profile=profile.strip() or None))
-        if any(entry.workflow is not None for entry in entries):
-            raise StowError("a manifest in a node cannot name workflows\nGive it to `comfystow ensure` instead.")
+        # The engine judges conditions by this machine's GPU, as it does for the command line.
+        facts = {"profile": profile.strip() or None}
+        body = {"manifest": manifest, "facts": facts, "apply": False, "search": False}
+        try:
+            answer = await engine.call("POST", "/workflow/ensure", body)
+        except StowError as err:
+            raise ModelUnavailableError(err.message, hint=err.hint) from None
         wanted = [
             Wanted(
-                folder_name=entry.folder_name,
-                name=f"{entry.subfolder}/{entry.name}" if entry.subfolder and entry.name else entry.name,
-                subfolder=entry.subfolder,
-                source=entry.source,
-                sha256=entry.sha256,
+                folder_name=row["folder_name"],
+                name=f"{row['subfolder']}/{row['filename']}"
+                if row["subfolder"] and row["filename"]
+                else row["filename"],
+                subfolder=row["subfolder"],
+                source=row["source"],
+                sha256=row["sha256"],
             )
-            for entry in entries
+            for row in answer["requests"]
         ]
         try:
             async with asyncio.TaskGroup() as group:

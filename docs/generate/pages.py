@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import typing
 from functools import partial
+from pathlib import Path
 
 from comfystow.core.config import ENV_PREFIX, Settings
 from comfystow.core.config.variables import ALIASES
@@ -79,3 +80,7 @@ _ALERTS_HEAD = """
 
 PAGES = {"cli.md": cli_page, "config.md": config_page, "http.md": http_page, "metrics.md": metrics_page}
 PAGES |= {f"../docker/monitoring/{name}": partial(monitoring_files().__getitem__, name) for name in monitoring_files()}
+# ComfyUI's page asks for a node's help in its own language, then for the file without one (1.32.9, 1.58.1,
+# nodeHelpService): without this copy whoever reads another language than English would read nothing.
+_HELP = Path(__file__).parents[2] / "web" / "docs"
+PAGES |= {f"../web/docs/{page.parent.name}.md": partial(page.read_text, "utf-8") for page in _HELP.glob("*/en.md")}

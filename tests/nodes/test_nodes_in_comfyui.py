@@ -320,12 +320,14 @@ def test_lists_offer_what_is_there_and_then_what_the_catalogue_knows(comfy_serve
 
 def test_every_node_has_its_help_page(comfy_server):
     names = [name for name in comfy_server.request("GET", "/object_info").json() if name.startswith("Stow")]
-    assert len(names) == 11
+    assert len(names) == 12
     folder = next(key for key in comfy_server.import_times())
     for name in names:
         page = comfy_server.request("GET", f"/extensions/{folder}/docs/{name}/en.md")
         assert page.status == 200, name
         assert page.body.startswith(b"# ")
+        # What a page in another language falls back to.
+        assert comfy_server.request("GET", f"/extensions/{folder}/docs/{name}.md").body == page.body
 
 
 def run(server, prompt, **more):
@@ -355,3 +357,35 @@ def _url(server, reference):
     endpoint = server.env["HF_ENDPOINT"]
     repo, _, file = reference.removeprefix("hf://").rpartition("/")
     return f"{endpoint}/{repo}/resolve/main/{file}"
+
+
+def test_system_stats_shows_the_sample_that_everybody_sees_and_passes_on_what_it_waited_for(comfy_server):
+    prompt = {
+        "1": {"class_type": "EmptyLatentImage", "inputs": {"width": 64, "height": 64, "batch_size": 1}},
+        "2": {"class_type": "StowSystemStats", "inputs": {"after": ["1", 0]}},
+        "3": {"class_type": "PreviewAny", "inputs": {"source": ["2", 1]}},
+        "4": {"class_type": "SaveLatent", "inputs": {"samples": ["2", 2], "filename_prefix": "passed"}},
+    }
+    entry = comfy_server.run_prompt(prompt)
+    assert outcome(entry)[0] == "success", outcome(entry)
+    sample = json.loads(entry["outputs"]["3"]["text"][0])
+    seen = comfy_server.stow("GET", "/system").json()["sample"]
+    assert sample["host"]["memory_limit_bytes"] == seen["host"]["memory_limit_bytes"]
+    assert [disk["path"] for disk in sample["disks"]] == [disk["path"] for disk in seen["disks"]]
+    (text,) = entry["outputs"]["2"]["text"]
+    assert "CPU: " in text
+    assert "GPU: " in text  # no driver here: it says so, and shows no 0
+    assert "4" in entry["outputs"]
+    again = comfy_server.run_prompt(prompt)
+    assert "2" in again["outputs"]
+
+
+def test_manifest_in_a_node_goes_by_the_conditions_of_this_machine(comfy_server):
+    manifest = f"version: 1\nmodels: [{{source: {TAESD}, folder: vae, name: m.safetensors, when: profile == pod}}]\n"
+    prompt = {"1": {"class_type": "StowEnsureWorkflowModels", "inputs": {"manifest": manifest, "profile": "pod"}}}
+    assert outcome(comfy_server.run_prompt(prompt))[0] == "success"
+    assert (comfy_server.models / "vae" / "m.safetensors").is_file()
+    prompt["1"]["inputs"]["manifest"] = manifest.replace("profile == pod", "vram_gb >= 1")
+    state, text, _ = outcome(comfy_server.run_prompt(prompt))
+    assert state == "error"
+    assert "cannot be decided here" in text
