@@ -10,6 +10,7 @@ from ..engine.sync_client import SyncEngineClient
 from ..errors import NameTakenError, StowError
 from ..units import format_bytes
 from ..workflow.wish_files import read_text
+from .changes import finished, lines_of, to_do
 from .fetch import Wanted
 from .get import fetch_and_report
 from .options import add_common, installation_of, session_client_of
@@ -22,7 +23,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("lock", type=Path, metavar="models.lock", help="what `comfystow lock` wrote")
     parser.add_argument("--check", action="store_true", help="change nothing; the exit code is 3 when not in sync")
-    parser.add_argument("--prune", action="store_true", help="models that the lock does not name are too much")
+    parser.add_argument(
+        "--prune",
+        action="store_true",
+        help="move models that the lock does not name into the trash; with --check they are only told",
+    )
     parser.add_argument("--sizes-only", action="store_true", help="compare lengths, and read no file for its SHA-256")
     parser.set_defaults(detach=False)  # what was fetched is compared again
     add_common(parser)
@@ -39,15 +44,34 @@ def run(arguments: argparse.Namespace) -> int:
         wanted = [_wanted(row) for row in state["entries"] if row["state"] == "missing"]
         code = fetch_and_report(client, wanted, arguments) if wanted else 0
         state = _compared(client, text, arguments) if wanted else state
+        if arguments.prune and state["in_sync"] and state["extra"]:
+            code = _prune(client, state) or code
+            state = _compared(client, text, arguments)
     if not wanted and arguments.json:
         show_json([])
     for error in errors:
         show_error(error)
-    _tell_extra(state, prune=arguments.prune)
+    _tell_extra(state, prune=False)
     if code or errors:
         return code or exit_code_of(errors)
     say(f"{len(state['entries'])} files are here, and are the lock's" if state["in_sync"] else "not in sync")
     return 0 if _is_held(state, prune=arguments.prune) else EXIT_NOT_IN_SYNC
+
+
+def _prune(client: SyncEngineClient, state: dict[str, Any]) -> int:
+    """Move what the lock does not name into the trash, by the library's own plan. Raises: StowError."""
+    client.call("POST", "/library/scan")  # the plan knows files by the index
+    body = {"paths": [row["path"] for row in state["extra"]], "apply": False}
+    plan = finished(client, client.call("POST", "/library/delete", body))
+    change = finished(client, client.call("POST", "/library/delete", {"apply": plan["id"]})) if to_do(plan) else plan
+    for line in lines_of(change["actions"]):
+        say(line)
+    if change["undoable"]:
+        say(
+            f"in the trash; `comfystow undo {change['id']}` takes it back, and "
+            "`comfystow trash empty --apply` frees the space"
+        )
+    return 1 if change["failed"] or change["state"] == "stopped" else 0
 
 
 def _compared(client: SyncEngineClient, text: str, arguments: argparse.Namespace) -> dict[str, Any]:

@@ -86,8 +86,8 @@ def _row(entry: LockEntry) -> dict[str, object]:
         "name": entry.name,
         "size_bytes": entry.size_bytes,
         "sha256": entry.sha256,
-        "kind": entry.kind,
-        "base_model": entry.base_model,
+        "kind": str(entry.kind) if entry.kind is not None else None,  # an enumeration is no text for YAML
+        "base_model": str(entry.base_model) if entry.base_model is not None else None,
     }
 
 

@@ -54,6 +54,7 @@ def test_one_lock_makes_two_machines_equal(tree: Tree, other_tree: Tree, manifes
     assert other_tree.run("lock", manifest, "--group", "more").stdout == lock.read_text()
     entries = yaml.safe_load(lock.read_text())["models"]
     assert [entry["folder"] for entry in entries] == ["checkpoints", "loras", "loras", "vae", "vae"]
+    assert [entry["kind"] for entry in entries][-1] == "vae"
     assert all("@" in entry["source"] and len(entry["sha256"]) == 64 for entry in entries)
     assert {entry["base_model"] for entry in entries if "civitai" in entry["source"]} == {"SD 1.5"}
 
@@ -96,6 +97,22 @@ def test_sync_overwrites_nothing_and_lists_what_is_too_much(tree: Tree, manifest
     assert tree.run("sync", lock).returncode == 0
     assert tree.run("sync", lock, "--check").returncode == 0
     assert tree.run("sync", lock, "--check", "--prune").returncode == 3
+    assert extra.exists()
+
+
+def test_prune_moves_what_is_too_much_into_the_trash_and_undo_brings_it_back(
+    tree: Tree, manifest: Path, tmp_path: Path
+) -> None:
+    lock, extra = tmp_path / "models.lock", tree.models / "loras" / "mine.safetensors"
+    assert tree.run("lock", manifest, "-o", lock).returncode == 0
+    extra.write_bytes(b"\x02" + bytes(7) + b"{}")
+    done = tree.run("sync", lock, "--prune")
+    assert done.returncode == 0, done.stderr
+    assert "comfystow undo" in done.stderr
+    assert not extra.exists()
+    assert tree.run("sync", lock, "--check", "--prune").returncode == 0
+    assert tree.run("undo").returncode == 0
+    assert extra.read_bytes().endswith(b"{}")
 
 
 def test_a_changed_byte_is_seen_though_length_and_name_fit(tree: Tree, manifest: Path, tmp_path: Path) -> None:
