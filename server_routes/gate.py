@@ -29,6 +29,8 @@ class Facts:
     our_header: str | None = None
     secret: str | None = None
     forwarded: bool = False
+    logged_in: bool = False
+    """True where the guard before ComfyUI has seen the secret, or the cookie that proves it."""
 
 
 def judge(facts: Facts, settings: Settings, secret: str) -> None:
@@ -37,12 +39,12 @@ def judge(facts: Facts, settings: Settings, secret: str) -> None:
         _check_form(facts)
     if facts.sec_fetch_site == "cross-site" and not _origin_allowed(facts.origin, settings):
         raise AccessError("a page of another site asked for this", hint="open ComfyUI itself")
-    if facts.origin is not None and not (_same_origin(facts) or _origin_allowed(facts.origin, settings)):
+    if not allowed_origin(facts, settings):
         raise AccessError(
-            f"pages of `{facts.origin[:80]}` may change nothing here",
+            f"pages of `{(facts.origin or '')[:80]}` may change nothing here",
             hint="if that is how you reach ComfyUI, list it in COMFYSTOW_ALLOW_ORIGINS",
         )
-    if is_local(facts) or settings.allow_remote:
+    if is_local(facts) or settings.allow_remote or facts.logged_in:
         return
     if facts.secret is None or not hmac.compare_digest(facts.secret.encode(), secret.encode()):
         said = "the access secret is missing" if facts.secret is None else "that is not the access secret"
@@ -50,6 +52,11 @@ def judge(facts: Facts, settings: Settings, secret: str) -> None:
             f"{said}: this request comes from another machine",
             hint="`comfystow auth secret` on the server shows it",
         )
+
+
+def allowed_origin(facts: Facts, settings: Settings) -> bool:
+    """Tell whether a request comes from our own page, from one that the owner listed, or from no page at all."""
+    return facts.origin is None or _same_origin(facts) or _origin_allowed(facts.origin, settings)
 
 
 def is_local(facts: Facts) -> bool:

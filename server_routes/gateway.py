@@ -21,6 +21,7 @@ from ..core.records.download import ErrorInfo
 from ..core.records.json import to_json
 from .gate import Facts, judge
 from .host import ComfyHost
+from .password import LOGGED_IN
 from .proxy import pass_on
 from .push import Push
 
@@ -96,7 +97,7 @@ class Gateway:
         """Answer one request; every error becomes JSON here."""
         try:
             link = await self.link()
-            judge(_facts(request), link.settings, link.secret)
+            judge(facts_of(request), link.settings, link.secret)
             route, parameters = find_route(request.method, f"/{request.match_info['path']}")
             if route.where is Where.HOST:
                 return await self._on_host(route)
@@ -144,7 +145,8 @@ def _match(pattern: list[str], segments: list[str]) -> dict[str, str] | None:
     return found
 
 
-def _facts(request: web.Request) -> Facts:
+def facts_of(request: web.Request) -> Facts:
+    """Return what gate and guard look at."""
     headers = request.headers
     return Facts(
         changes=request.method not in {"GET", "HEAD"},
@@ -156,6 +158,7 @@ def _facts(request: web.Request) -> Facts:
         our_header=headers.get("X-ComfyStow"),
         secret=headers.get("X-ComfyStow-Secret"),
         forwarded=any(name in headers for name in _FORWARDED),
+        logged_in=request.get(LOGGED_IN, False),
     )
 
 

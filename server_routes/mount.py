@@ -6,7 +6,9 @@ The table of routes, with all that it names, is read when the first request come
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -16,6 +18,12 @@ if TYPE_CHECKING:
 
 #: The same as `core.engine.protocol.HTTP_PREFIX`; a test compares.
 PREFIX = "/comfystow/v1"
+
+#: `1` puts a password before ComfyUI. Read here and not as a setting: middlewares must be there before the import of
+#: the pack ends, and settings are read when the first request comes.
+PASSWORD_VARIABLE = "COMFYSTOW_COMFYUI_PASSWORD"  # noqa: S105 - a name
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def prompt_server() -> Any:
@@ -43,6 +51,13 @@ class Mount:
         """Answer any request below the prefix."""
         return await (await self.gateway()).answer(request)
 
+    @web.middleware
+    async def guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Ask for the password before anything of ComfyUI."""
+        from .guard import guarded
+
+        return await guarded(request, handler, await self.gateway())
+
     async def on_startup(self, _app: web.Application) -> None:
         """Let unfinished downloads go on: a restart of ComfyUI, or of the machine, is no reason to stop."""
         self._starting = asyncio.create_task(self._start(), name="comfystow-start")
@@ -68,6 +83,9 @@ def _make_gateway(server: Any) -> Gateway:
 def mount(server: Any) -> None:
     """Register on ComfyUI's server. The routes of a pack must be there before its import ends."""
     made = server.app[_KEY] = Mount(server)
+    if os.environ.get(PASSWORD_VARIABLE) == "1":
+        # First of all: what ComfyUI's own middlewares answer is behind the password too.
+        server.app.middlewares.insert(0, made.guard)
     server.routes.route("*", PREFIX + "/{path:.*}")(made.answer)
     server.app.on_startup.append(made.on_startup)
     server.app.on_cleanup.append(made.on_cleanup)

@@ -98,6 +98,9 @@ class Settings:
     jupyter_port: int = setting(8888, "Port of the pod's JupyterLab.", remote=False)
     files_port: int = setting(8080, "Port of the pod's file service.", remote=False)
     ssh_port: int = setting(22, "Port of the pod's SSH service.", remote=False)
+    comfyui_password: bool = setting(
+        True, "Let the pod's ComfyUI ask for the access secret, unless on this machine.", remote=False
+    )
     access_secret: str | None = setting(
         None, "The access secret, and ComfyUI's password; unset makes one.", remote=False, secret=True
     )

@@ -95,8 +95,10 @@ class Controller:
 
     async def close(self, grace_seconds: float) -> bool:
         """End everything, what needs others first; true where all ended by themselves within the grace."""
-        if self._keeper is not None:
-            self._keeper.cancel()
+        if self._keeper is None:
+            return True
+        self._keeper.cancel()
+        self._keeper = None
         deadline = time.monotonic() + grace_seconds
         own = {unit.pid for unit in self.units.values() if unit.pid is not None}
         family = await asyncio.to_thread(below, own) | own

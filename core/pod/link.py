@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Mapping
 
 from ..config import Settings, session_environment
+from ..engine.attach import wait_for_end
 from ..engine.client import EngineClient
 from ..engine.handlers.pod import TELL_SECONDS
 from ..errors import StowError
@@ -23,6 +24,7 @@ _log = logging.getLogger("comfystow.pod")
 
 #: Changes come in bursts while services start.
 _QUIET_SECONDS = 0.3
+_LEAVE_SECONDS = 5.0
 
 
 class Link:
@@ -31,6 +33,7 @@ class Link:
     def __init__(
         self, plan: PodPlan, settings: Settings, provisioning: Provisioning, state: Callable[[], PodState]
     ) -> None:
+        self._state_dir, self._settings = plan.state_dir, settings
         self._provisioning = provisioning
         self._state = state
         self._changed = asyncio.Event()
@@ -58,6 +61,8 @@ class Link:
         except StowError as err:
             _log.info("the engine was not asked to leave: %s", err.message)
         await self.client.close()
+        if not await asyncio.to_thread(wait_for_end, self._state_dir, self._settings, _LEAVE_SECONDS):
+            _log.warning("the engine still works; what it has is journalled")
 
     async def _tell(self) -> None:
         while True:

@@ -53,6 +53,18 @@ def torch_version(python: str) -> tuple[int, int] | None:
     return None
 
 
+def packages_compiled(python: str) -> bool:
+    """Tell whether an interpreter's packages lie there compiled; True where none are seen."""
+    for site in Path(python).parent.parent.glob("lib/python3*/site-packages"):
+        try:
+            packages = [entry for entry in site.iterdir() if (entry / "__init__.py").is_file()]
+        except OSError:
+            continue
+        if packages:
+            return any((package / "__pycache__").is_dir() for package in packages)
+    return True
+
+
 def really_loaded(library: str, pid: int) -> bool | None:
     """Tell whether a process has a library mapped; None where that cannot be seen."""
     try:

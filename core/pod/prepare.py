@@ -15,7 +15,7 @@ from ..paths import MODEL_SUFFIXES, PICKLE_SUFFIXES
 from ..records.pod import BootState
 from .comfyui import arguments_for, keep_known, split_arguments, without_effect
 from .layout import PodLayout
-from .machine import find_tcmalloc, quota_cores, torch_version, uses_glibc
+from .machine import find_tcmalloc, packages_compiled, quota_cores, torch_version, uses_glibc
 from .passwords import Passwords, kept_passwords, passwords_for
 from .provider import Provider
 from .report import BootReport
@@ -129,6 +129,7 @@ def machine_of(
         host_cores=os.cpu_count(),
         glibc=uses_glibc(),
         code_writable=os.access(comfyui, os.W_OK),
+        packages_compiled=packages_compiled(interpreter_of(comfyui)),
         home=home,
         home_lasts=volume is not None and volume.mounted,
         home_symlinks=volume is not None and volume.symlinks,

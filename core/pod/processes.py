@@ -17,6 +17,8 @@ from pathlib import Path
 MARK = "COMFYSTOW_POD_MARK"
 
 _POLL_SECONDS = 0.05
+#: A killed process takes a moment to die; one that waits for a disk may take for ever.
+_KILL_SECONDS = 2.0
 _PROC = Path("/proc")
 
 
@@ -73,6 +75,9 @@ def end(pids: set[int], grace_seconds: float) -> set[int]:
     while (left := {pid for pid in pids if runs(pid)}) and time.monotonic() < deadline:
         time.sleep(_POLL_SECONDS)
     _signal(left, signal.SIGKILL)
+    deadline = time.monotonic() + _KILL_SECONDS
+    while any(map(runs, left)) and time.monotonic() < deadline:
+        time.sleep(_POLL_SECONDS)
     return left
 
 

@@ -75,6 +75,7 @@ def _comfyui(ground: Ground) -> Service | Missing:
     environment = {**base_environment(ground), **ground.comfyui_environment}
     if origin is not None:
         environment["COMFYSTOW_PROXY_ORIGIN"] = origin
+    environment["COMFYSTOW_COMFYUI_PASSWORD"] = "1" if ground.settings.comfyui_password else "0"
     return Service(
         name="comfyui",
         title="ComfyUI",

@@ -32,6 +32,7 @@ class Machine:
     host_cores: int | None = None
     glibc: bool = True
     code_writable: bool = True
+    packages_compiled: bool = True
     home: Path | None = None
     home_lasts: bool = False
     home_symlinks: bool = False
@@ -88,8 +89,9 @@ def _memory(machine: Machine) -> list[Adjustment]:
 
 def _caches(machine: Machine) -> list[Adjustment]:
     found = []
-    if not machine.code_writable:
-        why = "ComfyUI's folder is read-only: Python would compile it anew at each start"
+    if not machine.code_writable and not machine.packages_compiled:
+        # With a prefix Python looks nowhere else: compiled packages would be compiled again, which costs seconds.
+        why = "ComfyUI's folder and the packages are read-only: Python would compile them anew at each start"
         found.append(Adjustment(name="PYTHONPYCACHEPREFIX", value=str(machine.folder / "pycache"), why=why))
     if machine.home is not None and machine.home_lasts and machine.home_symlinks:
         # The cache is made of symbolic links; on a disk without them every file would lie there twice.
@@ -99,13 +101,18 @@ def _caches(machine: Machine) -> list[Adjustment]:
 
 
 def _without_effect(machine: Machine, environment: Mapping[str, str]) -> list[Adjustment]:
-    found = [Adjustment(name=name, value=None, why=why) for name, why in _IDLE.items() if name in environment]
+    found = [Adjustment(name=name, value=None, why=why) for name, why in idle_variables(environment)]
     found += [Adjustment(name=name, value=None, why=why) for name, why in allocator_problems(machine, environment)]
     preloads = environment.get("LD_PRELOAD", "") + (str(machine.tcmalloc) if machine.tcmalloc_wanted else "")
     if "tcmalloc" in preloads and any(name.startswith("MALLOC_") for name in environment):
         why = "they steer glibc's allocator, which tcmalloc replaces"
         found.append(Adjustment(name="MALLOC_*", value=None, why=why))
     return found
+
+
+def idle_variables(environment: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return the variables that are set and do not do what is hoped for, with the reason."""
+    return [(name, why) for name, why in _IDLE.items() if name in environment]
 
 
 def allocator_problems(machine: Machine, environment: Mapping[str, str]) -> list[tuple[str, str]]:
