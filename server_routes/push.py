@@ -114,6 +114,9 @@ class Push:
             for download in data.get("downloads", []):
                 if download.get("state") == "completed" and download.get("folder_name"):
                     self._host.files_changed(download["folder_name"])
+        if topic == "library" and isinstance(data, dict):
+            for folder in data.get("folders", []):
+                self._host.files_changed(folder)
         self._host.send(f"comfystow.{topic}", data)
 
     async def _tell(self) -> None:

@@ -1,4 +1,7 @@
-"""News of the library on its way to viewers: many become one, at most one event each `interval_seconds`."""
+"""News of the library on its way to viewers: many become one.
+
+Changed folders are told at most once each `interval_seconds`; that work goes on, a quarter as often.
+"""
 
 from __future__ import annotations
 
@@ -22,12 +25,12 @@ class News:
     def changed(self, folder_names: Iterable[str]) -> None:
         """Note folders whose files came, went or changed. On the loop."""
         self._folders |= set(folder_names)
-        self._plan()
+        self._plan(self._interval_seconds)
 
     def moved_on(self) -> None:
         """Note that work has moved on. On the loop."""
         self._work = True
-        self._plan()
+        self._plan(4 * self._interval_seconds)
 
     def close(self) -> None:
         """Publish what is left."""
@@ -35,9 +38,13 @@ class News:
             self._timer.cancel()
             self._tell()
 
-    def _plan(self) -> None:
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(self._interval_seconds, self._tell)
+    def _plan(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        if self._timer is not None:
+            if self._timer.when() <= loop.time() + seconds:
+                return
+            self._timer.cancel()
+        self._timer = loop.call_later(seconds, self._tell)
 
     def _tell(self) -> None:
         self._timer = None

@@ -24,6 +24,9 @@ _log = logging.getLogger("comfystow.library")
 
 T = TypeVar("T")
 
+#: Looks at files that are being written take at most this share of the time.
+_SHARE = 20
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -50,8 +53,10 @@ class Library:
         self.layout = layout
         self.last_scan: ScanReport | None = None
         self.scanning: Progress | None = None
+        self.scanned = asyncio.Event()
+        """Set after each scan; who waits for one clears it."""
         self.news = changed
-        self._moved_on = moved_on
+        self.moved_on = moved_on
         self._settle_seconds = settle_seconds
         self.single = SingleFiles(index, layout)
         self.scanner = Scanner(index, settle_seconds)
@@ -126,7 +131,7 @@ class Library:
             finally:
                 self._running = None
                 self.scanning = None
-                self._moved_on()
+                self.moved_on()
 
         return asyncio.create_task(run(), name="library-scan")
 
@@ -139,14 +144,16 @@ class Library:
             if self._closing.is_set():
                 raise InterruptedError("the engine ends")
             self.scanning = Progress(done, total)
-            loop.call_soon_threadsafe(self._moved_on)
+            loop.call_soon_threadsafe(self.moved_on)
 
         plans = plan_roots(self.layout())
         everything, self._everything = self._everything, False
         report = await self.in_thread(lambda: self.scanner.scan(plans, progress, everything=everything))
         self.last_scan = report
+        self.scanned.set()
         if report.pending and self._second_look is None:
-            wait = self._settle_seconds + 0.05
+            # While a large file is written for minutes a large library is not looked at all the time.
+            wait = max(self._settle_seconds, _SHARE * report.seconds) + 0.05
             self._second_look = loop.call_later(wait, self._look_again)
         if report.folders:
             self.news(report.folders)

@@ -25,7 +25,6 @@ class Outcome:
     bytes: int = 0
     damaged: bool = False
     same: tuple[int, ...] = ()
-    folders: tuple[str, ...] = ()
 
 
 def read_one(index: LibraryIndex, file_id: int, purpose: Purpose, read: Callable[[int], None]) -> Outcome:
@@ -54,7 +53,6 @@ def read_one(index: LibraryIndex, file_id: int, purpose: Purpose, read: Callable
         bytes=found.size_bytes,
         damaged=any(row.get("damaged") is not None for row in facts.values()),
         same=tuple(each.id for each in files[1:]),
-        folders=tuple(sorted({each.folder_name for each in files})),
     )
 
 
@@ -87,7 +85,7 @@ def _unreadable(index: LibraryIndex, file: LibraryFile, error: OSError) -> Outco
     if error.errno not in _LOST:
         return Outcome(read=False)
     set_facts(index, {file.id: {"damaged": f"{_CANNOT}: {error.strerror}", "verified": None}})
-    return Outcome(damaged=True, folders=(file.folder_name,))
+    return Outcome(damaged=True)
 
 
 def _other_names(index: LibraryIndex, file: LibraryFile) -> list[LibraryFile]:

@@ -30,8 +30,7 @@ _HOLD_CHECK_SECONDS = 0.25
 class Reader:
     """The one reader of an engine. On its loop, but for the reading.
 
-    `hold` tells whether reading has to wait now; `changed` is called with the folders of files whose rows changed,
-    `moved_on` now and then while it reads.
+    `hold` tells whether reading has to wait now; `moved_on` is called while it reads, and when rows have changed.
     """
 
     def __init__(
@@ -39,13 +38,11 @@ class Reader:
         index: LibraryIndex,
         *,
         hold: Callable[[], bool],
-        changed: Callable[[Iterable[str]], None],
         moved_on: Callable[[], None],
     ) -> None:
         self._index = index
         self._wanted = Wanted(index)
         self._hold = hold
-        self._changed = changed
         self._moved_on = moved_on
         self.progress: ReadProgress | None = None
         self._reports: dict[Purpose, ReadReport] = {}
@@ -159,8 +156,7 @@ class Reader:
             damaged=report.damaged + (tuple(done) if outcome.damaged else ()),
             unread=report.unread + (() if outcome.read else tuple(done)),
         )
-        if outcome.folders:
-            self._changed(outcome.folders)
+        self._moved_on()
 
     def _progress(self, purpose: Purpose) -> ReadProgress:
         files, size = self._wanted.left()

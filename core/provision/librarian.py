@@ -13,8 +13,10 @@ from ..errors import ConflictError, StowError
 from ..library.library import Library
 from ..library.reading import Reader
 from ..library.verify import verify, verify_files
+from ..library.watch import LibraryWatch
 from ..records.download import ErrorInfo
 from ..records.library import LibraryFile, LibraryFilter, ScanReport
+from ..records.model import FolderLayout
 from ..records.reading import IdentifyReport, Purpose, VerifyReport
 from ..records.session import Session
 from ..sources.catalogue import Catalogue
@@ -87,16 +89,19 @@ class Librarian:
         self,
         library: Library,
         reader: Reader,
+        watch: LibraryWatch,
         networks: Networks,
         catalogue: Callable[[], Awaitable[Catalogue]],
     ) -> None:
         self.library = library
+        self.watch = watch
         self.reader = reader
         self.scanning: Work[ScanReport] = Work()
         self.verifying: Work[VerifyReport] = Work()
         self.identifying: Work[IdentifyReport] = Work()
         self._networks = networks
         self._catalogue = catalogue
+        self._attended: tuple[FolderLayout, ...] = ()
 
     @property
     def busy(self) -> bool:
@@ -105,10 +110,26 @@ class Librarian:
 
     async def close(self) -> None:
         """Stop all; what was to be read is read by the next engine."""
+        await self.watch.stop()
         await self.reader.close()
         await self.scanning.stop()
         await self.verifying.stop()
         await self.identifying.stop()
+
+    def attend(self, layouts: tuple[FolderLayout, ...]) -> None:
+        """Follow the folders of the ComfyUIs that are attached now; without one, follow none.
+
+        Called whenever a session comes, goes or tells something of itself.
+        """
+        if layouts == self._attended:
+            return
+        self._attended = layouts
+        if not layouts:
+            self.watch.leave()
+        elif self.watch.following:
+            self.library.scan_soon()  # other folders, perhaps
+        else:
+            self.watch.start()
 
     async def cancel(self) -> None:
         """Stop all for good."""
@@ -145,7 +166,7 @@ class Librarian:
         network = self._networks.of(session)
         found = await find_sources(files, await self._catalogue(), network, self._networks.credentials(session))
         identified = await library.in_thread(lambda: keep_sources(library.index, files, found.sources))
-        library.news(file.folder_name for file in files if file.sha256 in found.sources)
+        library.moved_on()
         return IdentifyReport(
             asked=len(files),
             identified=identified,

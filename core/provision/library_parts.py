@@ -11,6 +11,7 @@ from ..library.announce import News
 from ..library.index import LibraryIndex
 from ..library.library import Library
 from ..library.reading import Reader
+from ..library.watch import LibraryWatch
 from ..records.event import Event, Topic
 from ..records.json import to_json
 from ..records.library import ScanReport
@@ -43,10 +44,21 @@ def build_librarian(
     reader = Reader(
         index,
         hold=lambda: networks.settings.library_pause_while_generating and sessions.generating,
-        changed=news.changed,
         moved_on=news.moved_on,
     )
-    librarian = Librarian(library, reader, networks, known_models.get)
+    watch = LibraryWatch(
+        library,
+        debounce_seconds=settings.library_debounce_seconds,
+        poll_seconds=settings.library_poll_seconds,
+    )
+    librarian = Librarian(library, reader, watch, networks, known_models.get)
+
+    def attend() -> None:
+        hosts = [session for session in sessions.all() if session.url is not None]
+        librarian.attend(tuple(session.layout for session in hosts))
+
+    if settings.library_watch:
+        sessions.listen(attend)
     return librarian
 
 
@@ -56,6 +68,7 @@ def work_json(librarian: Librarian) -> dict[str, Any]:
     return {
         "scanning": {"done": scanning.done, "total": scanning.total} if scanning is not None else None,
         "reading": to_json(librarian.reader.progress),
+        "watching": {"following": librarian.watch.following, "problem": librarian.watch.problem},
         "scan": {**_work(librarian.scanning), "report": _counted(librarian.scanning.report)},
         "verify": _work(librarian.verifying),
         "identify": _work(librarian.identifying),

@@ -34,7 +34,7 @@ LIBRARY_ROUTES: tuple[Route, ...] = (
         path="/library/work",
         name="library.work",
         summary="Say what goes on in the library, and how the last scan, proof and search for sources ended",
-        returns="`{scanning, reading, verify, identify, last_scan}`; see docs/library.md",
+        returns="`{scanning, reading, watching, scan, verify, identify, last_scan}`; see docs/library.md",
     ),
     Route(
         method="GET",
