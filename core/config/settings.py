@@ -71,7 +71,7 @@ class Settings:
     organise_folders: tuple[str, ...] = setting((), "Folders whose models are put in place as they come.", remote=False)
     organise_link: str = setting("auto", "How: auto, hard, reflink, sym, copy or move.")
     organise_check_seconds: float = setting(5.0, "Between two looks into these folders.")
-    library_watch: bool = setting(True, "Follow the folders of models while a ComfyUI or a command is attached.")
+    library_watch: bool = setting(True, "Follow the folders of models while a ComfyUI is attached.")
     library_debounce_seconds: float = setting(1.0, "Of quiet in the folders of models, until they are looked at.")
     library_poll_seconds: float = setting(30.0, "Between two looks at folders of models on network volumes.")
     library_settle_seconds: float = setting(3.0, "A file that changed within this time may still be written.")

@@ -63,7 +63,7 @@ def inspect_header(ref: str, header: ModelHeader, size_bytes: int) -> Inspection
     stored = measure(header)
     return Inspection(
         ref=ref,
-        kind=found.kind,
+        kind=found.kind.value if found.kind is not None else None,  # a lock's YAML takes plain texts alone
         folder=found.folder,
         base_model=found.base_model,
         base_model_version=found.base_model_version,
