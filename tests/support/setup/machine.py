@@ -20,6 +20,8 @@ _PROGRAMS = {
     "promtool": ["prometheus"],
     "gcc": ["gcc", "libc6-dev"],
     "curl": ["curl"],
+    "sshd": ["openssh-server"],
+    "ssh": ["openssh-client"],
 }
 #: What builds and runs the image for the pod; where it cannot be had, the tests of the image say so.
 _ENGINE = {"dockerd": ["docker.io"], "mmdebstrap": ["mmdebstrap"]}
