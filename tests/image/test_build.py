@@ -72,7 +72,7 @@ def test_a_requirements_edit_keeps_debian_torch_and_comfyui(
 def test_a_torch_edit_keeps_debian_and_downloads_nothing_else_again(
     docker_engine: DockerEngine, context: Context, arguments: dict[str, str], image: str
 ) -> None:
-    with edited(context, "docker/requirements/torch/cu128.txt", "# edited"):
+    with edited(context, "docker/requirements/torch/cu130.txt", "# edited"):
         build = context.build(docker_engine, "pod:torch", arguments)
     assert [step for step in build.run if "apt-get" in step] == []
     assert "Downloading" not in build.output

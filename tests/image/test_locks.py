@@ -12,7 +12,8 @@ from support.setup import pins
 from support.setup.workshop import CHECKOUT, ComfyInstall
 
 FOLDER = CHECKOUT / "docker" / "requirements"
-LOCKS = ("uv.txt", "torch/cu128.txt", "comfyui.txt", "pod.txt")
+TORCH_LOCKS = ("torch/cu130.txt", "torch/cu128.txt")
+LOCKS = ("uv.txt", *TORCH_LOCKS, "comfyui.txt", "pod.txt")
 TORCH = {"torch", "torchvision", "torchaudio"}
 EXTRAS = ("cli", "monitor", "library", "store", "proxy", "pod")
 
@@ -36,7 +37,7 @@ def test_every_locked_package_has_a_digest(name: str) -> None:
     assert [entry.splitlines()[0] for entry in entries if "--hash=sha256:" not in entry] == []
 
 
-@pytest.mark.parametrize("name", ["uv", "torch/cu128", "comfyui"])
+@pytest.mark.parametrize("name", ["uv", "torch/cu130", "torch/cu128", "comfyui"])
 def test_a_lock_holds_what_its_list_asks_for(name: str) -> None:
     locked = pins_of(f"{name}.txt")
     for wish in wishes_of((FOLDER / f"{name}.in").read_text().splitlines()):
@@ -61,16 +62,18 @@ def test_comfyuis_list_is_what_the_pinned_comfyui_asks_for(comfyui_home: ComfyIn
     assert f"ARG COMFYUI_REF={pins.COMFYUI_TAG}\n" in (CHECKOUT / "docker" / "Dockerfile").read_text()
 
 
-def test_what_is_in_two_locks_has_one_version() -> None:
-    """Each later layer would lay the package a second time."""
+@pytest.mark.parametrize("torch", TORCH_LOCKS)
+def test_what_is_in_two_locks_has_one_version(torch: str) -> None:
+    """A later layer would lay the package a second time."""
     below: dict[str, set[str]] = {}
-    for name in LOCKS[1:]:
+    for name in (torch, "comfyui.txt", "pod.txt"):
         for package, versions in pins_of(name).items():
             assert versions <= below.setdefault(package, versions), (name, package)
 
 
 def test_no_lock_but_torchs_own_brings_cuda() -> None:
-    assert {name for name in pins_of("torch/cu128.txt") if name.startswith("nvidia-")}
+    for name in TORCH_LOCKS:
+        assert {package for package in pins_of(name) if package.startswith("nvidia-cu")}
     for name in ("comfyui.txt", "pod.txt"):
         # NVML's Python half, which talks to the driver of the host.
         assert {package for package in pins_of(name) if package.startswith("nvidia-")} <= {"nvidia-ml-py"}
