@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import subprocess
-import time
 from collections.abc import Iterator
 
 import pytest
-from support.comfyui import free_port
 from support.docker_engine import DockerEngine, NoEngineError, debian_base
+from support.git_origin import git_origin
 from support.image_build import Build, Context
+from support.setup import pins
 from support.setup.workshop import ComfyInstall, Workshop
 
 TAG = "comfystow-pod:test"
-REF = "v0.3.75"
 _why_not: list[str] = []
 
 
@@ -45,38 +43,8 @@ def docker_engine(workshop: Workshop) -> Iterator[DockerEngine]:
 @pytest.fixture(scope="session")
 def comfyui_origin(comfyui_home: ComfyInstall, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Serve ComfyUI's files by git, with the tag that the Dockerfile names."""
-    root = tmp_path_factory.mktemp("origin")
-    (root / "x").mkdir()
-    git = ["git", "-c", "user.name=t", "-c", "user.email=t@t", "--git-dir", root / "ComfyUI.git"]
-    tree = [*git, "--work-tree", comfyui_home.root]
-    for words in (
-        [*git, "init", "--quiet", "--bare"],
-        [*tree, "-c", "core.bare=false", "add", "--force", "."],
-        [*tree, "-c", "core.bare=false", "commit", "--quiet", "--message", "as released"],
-        [*git, "tag", REF],
-    ):
-        subprocess.run([str(word) for word in words], check=True, cwd=comfyui_home.root)
-    port = free_port()
-    words = [
-        "git",
-        "daemon",
-        "--export-all",
-        "--reuseaddr",
-        "--listen=127.0.0.1",
-        f"--port={port}",
-        f"--base-path={root}",
-    ]
-    daemon = subprocess.Popen([*words, str(root)], stdin=subprocess.DEVNULL)
-    url = f"git://127.0.0.1:{port}/ComfyUI.git"
-    try:
-        for _ in range(100):
-            if subprocess.run(["git", "ls-remote", url], capture_output=True, check=False).returncode == 0:
-                break
-            time.sleep(0.1)
+    with git_origin(comfyui_home.root, pins.COMFYUI_TAG, tmp_path_factory.mktemp("origin")) as url:
         yield url
-    finally:
-        daemon.terminate()
-        daemon.wait(10)
 
 
 @pytest.fixture(scope="session")

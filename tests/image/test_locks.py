@@ -21,7 +21,9 @@ EXTRAS = ("cli", "monitor", "library", "store", "proxy", "pod")
 def pins_of(name: str) -> dict[str, set[str]]:
     """Map each package of a lock to its versions: one for each Python."""
     found: dict[str, set[str]] = {}
-    for package, version in re.findall(r"(?m)^([\w.-]+)==([^\s;]+)", (FOLDER / name).read_text()):
+    for package, version, rest in re.findall(r"(?m)^([\w.-]+)==([^\s;]+)(.*)", (FOLDER / name).read_text()):
+        if "== 'none'" in rest:  # the override that keeps torch out; no system is called so
+            continue
         found.setdefault(canonicalize_name(package), set()).add(version)
     return found
 

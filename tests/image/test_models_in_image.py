@@ -1,0 +1,80 @@
+"""Models at build time: what a lock lists is in the image, and the token that it took is in none of its layers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hub.server import Hub
+from hub.tokens import HF_TOKEN
+from support.comfyui import hub_environment
+from support.docker_engine import DockerEngine
+from support.engines import comfystow
+from support.image_build import Context
+
+pytestmark = pytest.mark.timeout(600)
+
+GATED = "hf://Comfy-Stow/gated-demo/stow_gated.safetensors"
+FILE = "/opt/models/loras/stow_gated.safetensors"
+TAG = "pod:models"
+
+
+@pytest.fixture(scope="module")
+def with_models(
+    docker_engine: DockerEngine,
+    context: Context,
+    arguments: dict[str, str],
+    image: str,
+    running_hub: Hub,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> str:
+    """Lock one model that asks for a token, and build an image with it."""
+    running_hub.reset()
+    folder = tmp_path_factory.mktemp("lock")
+    (folder / "models").mkdir()
+    manifest, lock = folder / "models.yaml", context.folder / "docker" / "models.lock"
+    manifest.write_text(f"version: 1\nmodels:\n  - source: {GATED}\n    folder: loras\n")
+    hub = hub_environment(running_hub)
+    where = ["--models-dir", folder / "models", "--state-dir", folder / "state"]
+    done = comfystow("lock", manifest, "--output", lock, *where, env={**hub, "HF_TOKEN": HF_TOKEN})
+    assert done.returncode == 0, done.stdout + done.stderr
+    comfystow("engine", "stop", *where)
+    secret = folder / "hf_token"
+    secret.write_text(HF_TOKEN)
+    try:
+        wanted = {**arguments, **hub, "MODELS": "lock", "MANIFEST": "models.lock"}
+        refused = context.build(docker_engine, TAG, wanted, check=False)
+        assert "ERROR" in refused.output  # without the token there is no image, and no image without the model
+        build = context.build(docker_engine, TAG, wanted, "--secret", f"id=hf_token,src={secret}")
+    finally:
+        lock.unlink()
+    assert not [step for step in build.run if step.startswith("environment")]
+    return TAG
+
+
+def test_the_model_is_there_whole(docker_engine: DockerEngine, with_models: str, running_hub: Hub) -> None:
+    script = (
+        f"sha256sum {FILE}; cat /opt/comfyui/extra_model_paths.yaml; echo $COMFYSTOW_MANIFEST; find /opt/models -type f"
+    )
+    said = docker_engine.docker("run", "--rm", "--network", "host", "--entrypoint", "bash", TAG, "-c", script).stdout
+    (digest,) = [entry["sha256"] for entry in running_hub.files(digests=True) if "stow_gated" in json.dumps(entry)]
+    assert said.split()[0] == digest
+    assert "base_path: /opt/models\n  loras: loras\n" in said
+    assert said.splitlines()[-3] == "/opt/pod/models.lock"
+    assert {line for line in said.splitlines() if line.startswith("/opt/models/")} == {
+        FILE,
+        "/opt/models/extra_model_paths.yaml",
+    }
+
+
+def test_the_token_is_in_no_layer_and_no_history(docker_engine: DockerEngine, with_models: str, tmp_path: Path) -> None:
+    assert HF_TOKEN not in docker_engine.docker("history", "--no-trunc", "--format", "{{json .}}", TAG).stdout
+    assert HF_TOKEN not in docker_engine.docker("image", "inspect", TAG).stdout
+    needle, rest, size = HF_TOKEN.encode(), b"", 0
+    with docker_engine.popen("save", TAG) as exported:
+        while data := exported.stdout.read(1 << 22):
+            assert needle not in rest + data
+            rest, size = data[-len(needle) :], size + len(data)
+    assert exported.returncode == 0
+    assert size > 500_000_000
