@@ -1,7 +1,7 @@
 """`comfystow bench image`: how long builds of the pod's image take, what the cache saves, and how large the image is.
 
-A real BuildKit builds the image without torch (needs root, docker.io, mmdebstrap). What torch with CUDA adds is not built
-but computed: sizes as the registry states them, unpacked sizes out of each wheel's own directory (a few kilobytes by
+A real BuildKit builds the image without torch (needs root, docker.io, mmdebstrap). What torch with CUDA adds is
+computed: sizes as the registry states them, unpacked sizes out of the directory of each wheel (a few kilobytes by
 ranges), times by the rate at which this machine installed the other requirements.
 """
 
