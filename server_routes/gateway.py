@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,11 +16,12 @@ from ..core.downloads.unfinished import has_unfinished
 from ..core.engine.client import EngineClient
 from ..core.engine.routes import ROUTES, Route, Where
 from ..core.engine.secret import access_secret
-from ..core.errors import MethodNotAllowedError, NotFoundHereError, StowError
+from ..core.errors import MethodNotAllowedError, NotFoundHereError, SecretRequiredError, StowError
 from ..core.idle.mode import policy_wanted
 from ..core.records.download import ErrorInfo
 from ..core.records.json import to_json
-from .gate import Facts, judge
+from .attempts import Attempts
+from .gate import Facts, is_local, judge
 from .host import ComfyHost
 from .password import LOGGED_IN
 from .proxy import pass_on
@@ -46,6 +48,7 @@ class Gateway:
     def __init__(self, host: ComfyHost) -> None:
         self.host = host
         self._link: Link | None = None
+        self._attempts = Attempts()
         self._opening = asyncio.Lock()  # guards the opening of _link
 
     async def link(self) -> Link:
@@ -97,7 +100,7 @@ class Gateway:
         """Answer one request; every error becomes JSON here."""
         try:
             link = await self.link()
-            judge(facts_of(request), link.settings, link.secret)
+            self._admit(facts_of(request), link)
             route, parameters = find_route(request.method, f"/{request.match_info['path']}")
             if route.where is Where.HOST:
                 return await self._on_host(route)
@@ -108,6 +111,20 @@ class Gateway:
         except Exception:  # noqa: BLE001 - the one place of this layer where everything is caught
             _log.exception("%s %s failed", request.method, request.path)
             return _error(StowError("something unexpected happened", hint="ComfyUI's log says what"))
+
+    def _admit(self, facts: Facts, link: Link) -> None:
+        """Let a request pass. Raises: AccessError and its kinds."""
+        guesses = facts.secret is not None and not is_local(facts) and not link.settings.allow_remote
+        if guesses:
+            self._attempts.check(facts.peer)
+        try:
+            judge(facts, link.settings, link.secret)
+        except SecretRequiredError:
+            if guesses:
+                self._attempts.wrong(facts.peer)
+            raise
+        if guesses:
+            self._attempts.right(facts.peer)
 
     async def _on_host(self, route: Route) -> web.Response:
         if route.name == "system.free":
@@ -163,4 +180,6 @@ def facts_of(request: web.Request) -> Facts:
 
 
 def _error(error: StowError) -> web.Response:
-    return web.json_response({"error": to_json(ErrorInfo.of(error))}, status=error.http_status)
+    wait = error.retry_after_seconds
+    headers = {"Retry-After": str(math.ceil(wait))} if wait is not None else None
+    return web.json_response({"error": to_json(ErrorInfo.of(error))}, status=error.http_status, headers=headers)

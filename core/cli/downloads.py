@@ -7,19 +7,26 @@ from typing import Any
 
 from ..engine.sync_client import SyncEngineClient
 from ..errors import StowError, UsageError
+from ..units import parse_size
 from .fetch import follow
 from .options import add_common, client_of, installation_of
 from .output import exit_code_of, show_error, show_json
 from .progress import line_of
 
 _VERBS = ("pause", "resume", "cancel", "retry")
+_ON_ALL = {"pause": "pause-all", "resume": "resume-all", "retry": "retry-failed"}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument("action", nargs="?", choices=(*_VERBS, "priority"), help="what to do; without it, list")
-    parser.add_argument("ids", nargs="*", metavar="ID", help="downloads; `pause` and `resume` without one take all")
+    parser.add_argument(
+        "action", nargs="?", choices=(*_VERBS, "priority", "limit"), help="what to do; without it, list"
+    )
+    parser.add_argument(
+        "ids", nargs="*", metavar="ID", help="downloads; `pause`, `resume` and `retry` without one take all"
+    )
     parser.add_argument("--position", type=int, default=0, metavar="N", help="place for `priority`; 0 is first")
+    parser.add_argument("--rate", metavar="SIZE", help="bandwidth a second for `limit`, like 20M; 0 lifts it")
     parser.add_argument("--follow", action="store_true", help="keep showing what changes, until Ctrl-C")
     add_common(parser)
 
@@ -37,9 +44,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _steer(client: SyncEngineClient, arguments: argparse.Namespace) -> int:
     if not arguments.ids:
-        if arguments.action not in {"pause", "resume"}:
+        if arguments.action not in _ON_ALL:
             raise UsageError(f"`{arguments.action}` needs an ID", hint="`comfystow downloads` lists them")
-        _show(client.call("POST", f"/downloads/{arguments.action}-all")["downloads"], arguments)
+        _show(client.call("POST", f"/downloads/{_ON_ALL[arguments.action]}")["downloads"], arguments)
         return 0
     rows, errors = [], []
     for download_id in arguments.ids:
@@ -59,6 +66,13 @@ def _one(client: SyncEngineClient, arguments: argparse.Namespace, download_id: s
     if arguments.action == "priority":
         moved: dict[str, Any] = client.call("PATCH", path, {"position": arguments.position})
         return moved
+    if arguments.action == "limit" and arguments.rate is None:
+        raise UsageError("`limit` needs `--rate`", hint="20M a second, say; 0 lifts the limit")
+    if arguments.action == "limit":
+        limited: dict[str, Any] = client.call(
+            "PATCH", path, {"limit_rate_bytes_per_second": parse_size(arguments.rate)}
+        )
+        return limited
     changed: dict[str, Any] = client.call("POST", f"{path}/{arguments.action}")
     return changed
 

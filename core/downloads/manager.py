@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
-from ..errors import ConflictError, StowError
+from ..errors import ConflictError, StowError, UsageError
 from ..records.download import Download, DownloadRequest, DownloadState
 from ..records.session import Session
 from .ledger import Ledger
@@ -178,6 +178,19 @@ class DownloadManager:
             raise ConflictError(f"`{_name(download)}` is {download.state.value} and has no place in the queue")
         moved = reorder(self._ledger.rows(), download_id, position)
         self._ledger.keep([replace(self._ledger.need(row_id), position=place) for row_id, place in moved.items()])
+        return self._ledger.need(download_id)
+
+    async def limit(self, download_id: str, rate_bytes_per_second: int) -> Download:
+        """Limit the bandwidth of one, at once if it runs; 0 lifts the limit. Raises: NotFoundHereError, UsageError."""
+        download = self._ledger.need(download_id)
+        if rate_bytes_per_second < 0:
+            raise UsageError("a bandwidth below 0 is none", hint="0 lifts the limit")
+        if download.state.final:
+            raise ConflictError(f"`{_name(download)}` is {download.state.value}", hint="there is nothing to limit")
+        rate = rate_bytes_per_second or None
+        request = replace(download.request, limit_rate_bytes_per_second=rate)
+        self._ledger.keep([replace(download, request=request)])
+        self._runner.limit(download_id, rate)
         return self._ledger.need(download_id)
 
     def _queue_all(self, state: DownloadState) -> None:

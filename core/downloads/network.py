@@ -78,6 +78,11 @@ class Networks:
         for network in self._retired:
             network.transfers.set_rate(settings.limit_rate_bytes_per_second)
 
+    def set_job_rate(self, dest: Path, rate_bytes_per_second: int | None) -> None:
+        """Change the bandwidth of what runs for a destination, whatever set it began with."""
+        for network in self._all():
+            network.transfers.set_job_rate(dest, rate_bytes_per_second)
+
     def _all(self) -> list[Network]:
         return [self.own, *self._others.values(), *self._retired]
 

@@ -99,6 +99,11 @@ class Runner:
             self._told.pop(download_id, None)
             self.start_next()
 
+    def limit(self, download_id: str, rate_bytes_per_second: int | None) -> None:
+        """Change the bandwidth of one that runs."""
+        if download_id in self._tasks:
+            self._worker.limit(self._ledger.need(download_id), rate_bytes_per_second)
+
     async def stop(self, download_id: str, state: DownloadState) -> Download:
         """Bring one to rest; a file that comes to its place meanwhile stays there."""
         download = self._ledger.need(download_id)

@@ -79,6 +79,11 @@ class Worker:
         note = "linked to the same file in the library" if existing.linked else "was there already"
         _report_existing(report, existing, file, note)
 
+    def limit(self, download: Download, rate_bytes_per_second: int | None) -> None:
+        """Change the bandwidth of a download that runs."""
+        if download.dest_path is not None:
+            self.networks.set_job_rate(Path(download.dest_path), rate_bytes_per_second)
+
     def _placement(self, download: Download, file: ResolvedFile, layout: FolderLayout, settings: Settings) -> Placement:
         """Choose the place once: a download keeps the one that its part lies at."""
         if download.dest_path is None or download.folder_name is None:
@@ -106,6 +111,7 @@ class Worker:
                     report(DownloadState.PLACING)
                     _report_existing(report, there, file, "from the shared store")
                     return
+                download = report(DownloadState.RUNNING)  # its limit may have changed in the meantime
                 result = await self._transfer(download, turn, placement, network, on_progress)
                 report(
                     DownloadState.PLACING,

@@ -10,10 +10,11 @@ from ..workflow.conditions import Facts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MoveRequest:
-    """Where a download goes in the queue; 0 is first."""
+class ChangeRequest:
+    """What changes of a download: its place in the queue (0 is first), its bandwidth (0 lifts the limit), or both."""
 
-    position: int
+    position: int | None = None
+    limit_rate_bytes_per_second: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

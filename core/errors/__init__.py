@@ -12,6 +12,7 @@ StowError
     + ManifestError            a manifest or lock that cannot be used, with the line
   x AccessError                the request itself is not allowed: HTTP 403
     + SecretRequiredError      it comes from another machine, without the access secret
+    + TooManyTriesError        too many wrong secrets came from there: HTTP 429
   x NotFoundHereError          an id or route that we do not have: HTTP 404
   x ConflictError              the state does not allow it: HTTP 409
     + NotAttachedError         the engine does not know the caller's session (any more)
@@ -50,6 +51,7 @@ from .request import (
     NotAttachedError,
     NotFoundHereError,
     SecretRequiredError,
+    TooManyTriesError,
     UnknownFolderError,
     UsageError,
     WorkflowError,
@@ -126,6 +128,7 @@ __all__ = [
     "StalledError",
     "StorageError",
     "StowError",
+    "TooManyTriesError",
     "TransferError",
     "TruncatedBodyError",
     "UnknownFolderError",

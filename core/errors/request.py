@@ -68,6 +68,14 @@ class SecretRequiredError(AccessError):
     code = "secret_required"
 
 
+class TooManyTriesError(AccessError):
+    """Too many wrong access secrets came from there; `retry_after_seconds` says when to ask again."""
+
+    code = "too_many_tries"
+    http_status = 429
+    retryable = True
+
+
 class NotFoundHereError(StowError):
     """We have nothing under that id or route."""
 

@@ -10,6 +10,7 @@ import contextlib
 import threading
 from collections.abc import Awaitable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from ..net.client import HttpClient
@@ -78,6 +79,12 @@ class TransferEngine:
                 bucket = self._world.shared.bucket
                 self._world.loop.call_soon_threadsafe(bucket.set_rate, rate_bytes_per_second)
 
+    def set_job_rate(self, dest: Path, rate_bytes_per_second: int | None) -> None:
+        """Change the limit of the job that runs for a destination; None lifts it. Nothing happens without one."""
+        with self._lock:
+            if self._world is not None:
+                self._world.loop.call_soon_threadsafe(self._world.set_job_rate, dest, rate_bytes_per_second)
+
     def close(self) -> None:
         """Pause what runs and end the thread."""
         with self._lock:
@@ -114,6 +121,7 @@ class _World:
             pool=self._pool,
             budget=Budget(total=limits.connections_total, per_host=limits.connections_per_host),
             bucket=Bucket(rate),
+            own_buckets={},
             executor=self._executor,
             machine=Machine.here(),
         )
@@ -147,6 +155,12 @@ class _World:
                 if not outcome.cancelled():
                     outcome.exception()  # seen: the cancellation goes first
             raise
+
+    def set_job_rate(self, dest: Path, rate_bytes_per_second: int | None) -> None:
+        """Change the limit of one job."""
+        bucket = self.shared.own_buckets.get(dest)
+        if bucket is not None:
+            bucket.set_rate(rate_bytes_per_second)
 
     def close(self) -> None:
         """Cancel the transfers, and end loop and thread."""

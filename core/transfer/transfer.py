@@ -8,6 +8,7 @@ import os
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeVar
 
 from ..errors import ChecksumMismatchError, IntegrityError, NameTakenError, NotAModelError, StorageError
@@ -50,6 +51,8 @@ class Shared:
     pool: ConnectionPool
     budget: Budget
     bucket: Bucket
+    own_buckets: dict[Path, Bucket]
+    """The limits of single jobs that run, by destination."""
     executor: Executor
     machine: Machine
 
@@ -74,15 +77,25 @@ class Transfer:
     _note: str | None = None
     _file: ResolvedFile = field(init=False)
     _teller: Teller = field(init=False)
+    _bucket: Bucket = field(init=False)
 
     def __post_init__(self) -> None:
         self._file = self.job.file
         self._teller = Teller(self.report)
+        self._bucket = Bucket(self.job.limit_rate_bytes_per_second)
 
     async def run(self) -> TransferResult:
         """Bring the file. Raises: the errors of `core.errors`."""
         if (there := await self._already_there()) is not None:
             return there
+        self.shared.own_buckets[self.job.dest] = self._bucket
+        try:
+            return await self._run()
+        finally:
+            if self.shared.own_buckets.get(self.job.dest) is self._bucket:
+                del self.shared.own_buckets[self.job.dest]
+
+    async def _run(self) -> TransferResult:
         for again in (True, False):
             part = Part(self.job, self.shared.limits, self.shared.machine)
             part.file = self._file
@@ -120,7 +133,7 @@ class Transfer:
 
     async def _through_xet(self, part: Part) -> bool:
         """Try the way over Xet where it is switched on and can do what is asked."""
-        limited = self.shared.bucket.limited or self.job.limit_rate_bytes_per_second is not None
+        limited = self.shared.bucket.limited or self._bucket.limited
         if not self.shared.limits.xet or limited or not may_use_xet(self._file, part):
             return False
         await self._blocking(part.check_room)
@@ -163,7 +176,7 @@ class Transfer:
             limits=limits,
             connections=connections,
             budget=self.shared.budget,
-            buckets=(self.shared.bucket, Bucket(job.limit_rate_bytes_per_second)),
+            buckets=(self.shared.bucket, self._bucket),
             cures=Cures(state, origin, connections, limits=limits, renew=self.renew),
             executor=self.shared.executor,
         )

@@ -114,7 +114,13 @@ def test_queue_is_listed_and_steered(tree: Tree, hub: Hub) -> None:
     assert tree.json("downloads", "pause", second)[0]["state"] == "paused"
     assert [row["id"] for row in tree.json("downloads", "priority", second)] == [second]
     assert [row["id"] for row in tree.json("downloads")] == [second, first]
+    limited = tree.json("downloads", "limit", first, "--rate", "20K")
+    assert [row["request"]["limit_rate_bytes_per_second"] for row in limited] == [20_000]
+    lifted = tree.json("downloads", "limit", first, "--rate", "0")
+    assert [row["request"]["limit_rate_bytes_per_second"] for row in lifted] == [None]
+    assert tree.run("downloads", "limit", first).returncode == 2
     assert {row["state"] for row in tree.json("downloads", "pause")} == {"paused"}
+    assert {row["state"] for row in tree.json("downloads", "retry")} == {"paused"}  # none of them failed
     assert "paused" not in {row["state"] for row in tree.json("downloads", "resume")}
     cancelled = tree.json("downloads", "cancel", first, second)
     assert [row["state"] for row in cancelled] == ["cancelled", "cancelled"]

@@ -110,6 +110,8 @@ def test_unknown_download_is_not_found(shared_client: SyncEngineClient) -> None:
     for verb in ("pause", "resume", "cancel", "retry"):
         assert _error(shared_client.request("POST", f"/downloads/nothing/{verb}")) == (404, "not_found_here")
     assert _error(shared_client.request("PATCH", "/downloads/nothing", {"position": 0})) == (404, "not_found_here")
+    limit = {"limit_rate_bytes_per_second": 1_000_000}
+    assert _error(shared_client.request("PATCH", "/downloads/nothing", limit)) == (404, "not_found_here")
 
 
 def test_garbage_on_the_socket_harms_nobody(shared_client: SyncEngineClient) -> None:

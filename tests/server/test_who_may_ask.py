@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 
 import pytest
 from support.comfyui import ComfyServer
@@ -24,12 +25,13 @@ def send(
     path: str = "/comfystow/v1/downloads",
     address: str = "127.0.0.1",
     body: bytes = BODY,
+    source: str = "",
 ) -> tuple[int, str | None]:
-    """Send a request byte by byte as given; return status and error code."""
+    """Send a request byte by byte as given; return status and error code. `source` is another address of this machine."""
     lines = [f"{method} {path} HTTP/1.1"]
     sent = {"Host": f"{address}:{server.port}", **headers, "Content-Length": str(len(body)), "Connection": "close"}
     lines += [f"{name}: {value}" for name, value in sent.items() if value is not None]
-    with socket.create_connection((address, server.port), timeout=30) as connection:
+    with socket.create_connection((address, server.port), 30, (source, 0)) as connection:
         connection.sendall("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
         answer = b""
         while chunk := connection.recv(1 << 16):
@@ -112,10 +114,35 @@ def test_another_machine_needs_the_secret_even_to_look(server: ComfyServer, path
     if (address := own_address()) is not None:
         ways += [(address, f"{address}:{server.port}"), (address, f"127.0.0.1:{server.port}")]
     for target, host in ways:
-        ask = {"method": "GET", "path": f"/comfystow/v1{path}", "address": target, "body": b""}
+        peer = "127.0.0.8" if target == "127.0.0.1" else ""  # one that has not guessed wrong yet
+        ask = {"method": "GET", "path": f"/comfystow/v1{path}", "address": target, "body": b"", "source": peer}
         assert send(server, {"Host": host}, **ask) == (403, "secret_required")
         assert send(server, {"Host": host, "X-ComfyStow-Secret": secret[:-1]}, **ask) == (403, "secret_required")
         assert send(server, {"Host": host, "X-ComfyStow-Secret": secret}, **ask)[0] == 200
         changed = {**OURS, "Host": host, "Origin": f"http://{host}"}
-        assert send(server, changed, address=target) == (403, "secret_required")
-        assert send(server, {**changed, "X-ComfyStow-Secret": secret}, address=target) == PASSED
+        assert send(server, changed, address=target, source=peer) == (403, "secret_required")
+        assert send(server, {**changed, "X-ComfyStow-Secret": secret}, address=target, source=peer) == PASSED
+
+
+def test_wrong_secrets_have_to_wait_and_this_machine_does_not(server: ComfyServer) -> None:
+    server.stow("GET", "/downloads")
+    secret = (server.state_dir / "access-secret").read_text().strip()
+    ask = {"method": "GET", "body": b"", "source": "127.0.0.9"}
+    far = {"Host": "comfy.example"}
+    codes = [send(server, {**far, "X-ComfyStow-Secret": f"guess-{number}"}, **ask) for number in range(7)]
+    assert codes[:5] == [(403, "secret_required")] * 5
+    assert codes[5:] == [(429, "too_many_tries")] * 2
+    assert send(server, {**far, "X-ComfyStow-Secret": secret}, **ask) == (429, "too_many_tries")
+    assert send(server, far, **ask) == (403, "secret_required")  # nobody guesses here
+    assert send(server, {"X-ComfyStow-Secret": "guess"}, **ask)[0] == 200  # this machine needs none
+    with socket.create_connection(("127.0.0.1", server.port), 30, ("127.0.0.9", 0)) as connection:
+        lines = ["GET /comfystow/v1/downloads HTTP/1.1", "Host: comfy.example", "X-ComfyStow-Secret: x"]
+        connection.sendall("\r\n".join([*lines, "Connection: close", "", ""]).encode())
+        answer = b""
+        while chunk := connection.recv(1 << 16):
+            answer += chunk
+    wait = next(line for line in answer.split(b"\r\n") if line.lower().startswith(b"retry-after:"))
+    assert 1 <= int(wait.split(b":")[1]) <= 60
+    while (found := send(server, {**far, "X-ComfyStow-Secret": secret}, **ask))[0] == 429:
+        time.sleep(0.2)
+    assert found[0] == 200

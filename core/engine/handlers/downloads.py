@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from ...downloads.view import download_json
-from ...errors import NotFoundHereError
+from ...errors import NotFoundHereError, UsageError
 from ...provision.plan import plan_json
 from ...records.download import Download, DownloadRequest
-from ..bodies import MoveRequest, PlanRequest
+from ..bodies import ChangeRequest, PlanRequest
 from .call import Call, Handler
 
 
@@ -40,10 +40,17 @@ async def plan(call: Call) -> object:
     return plan_json(await call.runtime.planner.plan(wanted.downloads, call.session), with_paths=call.local)
 
 
-async def move(call: Call) -> object:
-    """Change the place in the queue."""
-    request: MoveRequest = call.body
-    return _shown(call, await call.runtime.downloads.move(_found(call).id, request.position))
+async def change(call: Call) -> object:
+    """Change the place in the queue, or the bandwidth."""
+    request: ChangeRequest = call.body
+    downloads, download = call.runtime.downloads, _found(call)
+    if request.position is None and request.limit_rate_bytes_per_second is None:
+        raise UsageError("nothing to change", hint="say `position` or `limit_rate_bytes_per_second`")
+    if request.limit_rate_bytes_per_second is not None:
+        download = await downloads.limit(download.id, request.limit_rate_bytes_per_second)
+    if request.position is not None:
+        download = await downloads.move(download.id, request.position)
+    return _shown(call, download)
 
 
 def _control(verb: str) -> Handler:
@@ -76,7 +83,7 @@ DOWNLOADS: dict[str, Handler] = {
     "downloads.list": list_all,
     "downloads.submit": submit,
     "downloads.plan": plan,
-    "downloads.move": move,
+    "downloads.change": change,
     "downloads.pause_all": pause_all,
     "downloads.resume_all": resume_all,
     "downloads.retry_failed": retry_failed,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...records.download import DownloadRequest
-from ..bodies import MoveRequest, PlanRequest
+from ..bodies import ChangeRequest, PlanRequest
 from .route import Route
 
 
@@ -41,10 +41,10 @@ DOWNLOADS_ROUTES: tuple[Route, ...] = (
     Route(
         method="PATCH",
         path="/downloads/{id}",
-        name="downloads.move",
-        summary="Move it in the queue; 0 is first",
+        name="downloads.change",
+        summary="Move it in the queue (0 is first), or limit its bandwidth (0 lifts the limit)",
         returns="the Download",
-        request=MoveRequest,
+        request=ChangeRequest,
     ),
     Route(
         method="POST",
