@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..library.index import LibraryIndex
 from ..records.model import FolderLayout, ModelRef
 from ..records.source import Digest
@@ -15,8 +17,7 @@ class IndexedInventory(LayoutInventory):
         super().__init__(layout)
         self._index = index
 
-    def by_sha256(self, sha256: str) -> ModelRef | None:
-        """Return a file with this digest that the index can reach, None when it knows none."""
+    def by_sha256(self, sha256: str) -> Sequence[ModelRef]:
+        """Return the files that the index knows to have this digest."""
         found = self._index.by_digest(Digest("sha256", sha256))
-        refs = [ModelRef(file.folder_name, file.relative_path) for file in found]
-        return next((ref for ref in refs if self.find(ref.folder_name, ref.relative_path) is not None), None)
+        return [ModelRef(file.folder_name, file.relative_path) for file in found]

@@ -31,8 +31,8 @@ class Inventory(Protocol):
     def folder_names(self) -> Sequence[str]:
         """Return the folders there are."""
 
-    def by_sha256(self, sha256: str) -> ModelRef | None:
-        """Return the file with this digest, None when no such file is known."""
+    def by_sha256(self, sha256: str) -> Sequence[ModelRef]:
+        """Return the files that are known to have this digest."""
 
 
 class LayoutInventory:
@@ -60,9 +60,9 @@ class LayoutInventory:
         """Return the layout's folders."""
         return tuple(self._layout.folders)
 
-    def by_sha256(self, sha256: str) -> ModelRef | None:  # noqa: ARG002 - the layout alone knows no digests
-        """Return None: the layout alone knows no digests."""
-        return None
+    def by_sha256(self, sha256: str) -> Sequence[ModelRef]:  # noqa: ARG002 - the layout alone knows no digests
+        """Return nothing: the layout alone knows no digests."""
+        return ()
 
 
 def model_statuses(required: Iterable[RequiredModel], inventory: Inventory) -> list[ModelStatus]:
@@ -75,9 +75,8 @@ def _status(model: RequiredModel, inventory: Inventory, indexes: dict[str, NameI
     path = _exact(model, inventory)
     if path is not None:
         return ModelStatus(required=model, presence=Presence.PRESENT, path=str(path))
-    if model.sha256 is not None and (ref := inventory.by_sha256(model.sha256)) is not None:
-        found = inventory.find(ref.folder_name, ref.relative_path)
-        if found is not None and ref.folder_name == (model.folder_name or ref.folder_name):
+    for ref in _same_bytes(model, inventory):
+        if (found := inventory.find(ref.folder_name, ref.relative_path)) is not None:
             return _near(model, ref.relative_path, found, Confidence.EXACT, "the same bytes under another name")
     if model.folder_name is not None:
         if model.folder_name not in indexes:
@@ -87,6 +86,16 @@ def _status(model: RequiredModel, inventory: Inventory, indexes: dict[str, NameI
         if near is not None and found is not None:
             return _near(model, near.name, found, near.confidence, near.reason)
     return ModelStatus(required=model, presence=Presence.MISSING)
+
+
+def _same_bytes(model: RequiredModel, inventory: Inventory) -> list[ModelRef]:
+    """Return the files with the model's digest that its loader lists; first the one that only moved."""
+    if model.sha256 is None:
+        return []
+    refs = [
+        ref for ref in inventory.by_sha256(model.sha256) if ref.folder_name == (model.folder_name or ref.folder_name)
+    ]
+    return sorted(refs, key=lambda ref: basename(ref.relative_path) != basename(model.name))
 
 
 def _near(model: RequiredModel, name: str, path: Path, confidence: Confidence, reason: str) -> ModelStatus:

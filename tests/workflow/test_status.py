@@ -86,11 +86,16 @@ def test_a_file_of_another_folder_is_missing(layout):
 def test_the_same_bytes_under_another_name_are_near_for_certain(layout):
     class Index(LayoutInventory):
         def by_sha256(self, sha256):
-            return ModelRef("vae", "ae.safetensors") if sha256 == "ab" * 32 else None
+            names = ["ae.safetensors", "sub/moved.safetensors"] if sha256 == "ab" * 32 else []
+            return [ModelRef("loras", "elsewhere.safetensors"), *(ModelRef("vae", name) for name in names)]
 
-    required = RequiredModel(name="renamed.safetensors", folder_name="vae", sha256="ab" * 32)
-    (found,) = model_statuses([required], Index(layout))
-    assert (found.near_name, found.near_confidence) == ("ae.safetensors", Confidence.EXACT)
+    def near(name: str) -> tuple[str | None, Confidence | None]:
+        required = RequiredModel(name=name, folder_name="vae", sha256="ab" * 32)
+        (found,) = model_statuses([required], Index(layout))
+        return found.near_name, found.near_confidence
+
+    assert near("renamed.safetensors") == ("ae.safetensors", Confidence.EXACT)
+    assert near("moved.safetensors") == ("sub/moved.safetensors", Confidence.EXACT)
 
 
 def test_links_that_lead_in_circles_end(layout, tmp_path):
