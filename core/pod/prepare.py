@@ -145,7 +145,8 @@ def passwords_of(
     settings: Settings, state_dir: Path, folder: Path, volume: Volume | None, report: BootReport, *, write: bool
 ) -> Passwords:
     """Find or make the passwords of the services, on the volume where that keeps a file to its owner."""
-    given = {"jupyter": settings.jupyter_token, "files": settings.files_password}
+    known = {"jupyter": settings.jupyter_token, "files": settings.files_password}
+    given = {name: known[name] for name in known if name in settings.services}
     place = state_dir if volume is None or volume.keeps_modes else folder
     if not write:
         return kept_passwords(given, place)

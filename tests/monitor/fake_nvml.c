@@ -64,6 +64,12 @@ int nvmlDeviceGetMemoryInfo_v2(void *h, memory_v2 *info) {
     info->total = 24ULL << 30, info->reserved = 1ULL << 30, info->used = 5ULL << 30, info->free = 18ULL << 30;
     return OK;
 }
+int nvmlDeviceGetCudaComputeCapability(void *h, int *major, int *minor) {
+    const char *said = getenv("FAKE_CAPABILITY");
+    return said && sscanf(said, "%d.%d", major, minor) == 2 ? OK : NOT_SUPPORTED;
+}
+int nvmlSystemGetDriverVersion(char *version, unsigned length) { snprintf(version, length, "570.86"); return OK; }
+int nvmlSystemGetCudaDriverVersion_v2(int *version) { *version = 12080; return OK; }
 int nvmlDeviceGetUtilizationRates(void *h, utilization *rates) {
     if (is("hang")) for (;;) pause();
     if (is("wsl") || is("mig")) return NOT_SUPPORTED;
