@@ -29,8 +29,8 @@ def recognise(part: Part) -> Match | str:
     if part.has("double_stream_modulation_img.lin.weight"):
         told = part.told("double_stream_modulation_img.lin.weight", "img_in.weight", "txt_in.weight")
         return Match("Flux 2", "Dev" if part.size("txt_in.weight", 0) == 6144 else None, told, _BLOCKS)
-    if not part.has("txt_in.weight"):
-        return "double blocks without `txt_in.weight`"
+    if part.size("txt_in.weight", 1) not in {4096, None} or not part.has("txt_in.weight"):
+        return "double blocks whose text is not that of T5-XXL"
     told = part.told(norm, "img_in.weight", "txt_in.weight", "guidance_in.in_layer.weight")
     return Match("Flux", _version(part, "img_in.weight", guided=part.holds("guidance_in.")), told, _BLOCKS)
 
@@ -51,6 +51,8 @@ def _diffusers(part: Part) -> Match | str:
         return Match("Chroma", None, told, _DIFFUSERS_BLOCKS)
     if not part.has("x_embedder.weight", "context_embedder.weight"):
         return "blocks like those of Flux, without its embedders"
+    if part.size("context_embedder.weight", 1) not in {4096, None}:
+        return "blocks like those of Flux, whose text is not that of T5-XXL"
     guided = part.holds("time_text_embed.guidance_embedder.")
     told = part.told(_DIFFUSERS, "x_embedder.weight", "context_embedder.weight")
     return Match("Flux", _version(part, "x_embedder.weight", guided=guided), told, _DIFFUSERS_BLOCKS)

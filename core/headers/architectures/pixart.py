@@ -15,6 +15,8 @@ def recognise(part: Part) -> Match | str:
         alpha = part.holds("ar_embedder.")
         return Match("PixArt", "Alpha" if alpha else "Sigma", part.told(_NATIVE), ("blocks.",))
     if part.has(_DIFFUSERS, "pos_embed.proj.bias", "caption_projection.linear_1.weight"):
+        if part.size("pos_embed.proj.weight", 0) not in {1152, None}:
+            return "blocks like PixArt's, of another width"
         alpha = part.holds("adaln_single.emb.resolution_embedder.")
         told = part.told(_DIFFUSERS, "pos_embed.proj.bias")
         return Match("PixArt", "Alpha" if alpha else "Sigma", told, ("transformer_blocks.",))

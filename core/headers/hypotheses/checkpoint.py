@@ -7,20 +7,12 @@ from ..kinds import Kind
 from ..part import Subject
 from . import diffusion
 
-_VAE = ("first_stage_model.", "vae.", "pretransform.model.")
-_TEXT = ("cond_stage_model.", "conditioner.", "text_encoders.", "text_encoder.")
-_IMAGE = ("embedder.model.visual.",)
-
-
-#: What makes a checkpoint of a diffusion model.
-BESIDE = (*_VAE, *_TEXT, *_IMAGE)
-
 
 def checkpoint(subject: Subject) -> Claim | WhyNot:
     """Hold where a diffusion model stands beside a VAE or a text encoder."""
     if subject.adapters:
         return WhyNot("it holds pairs of low rank")
-    beside = subject.prefixes(*BESIDE)
+    beside = subject.prefixes(*diffusion.BESIDE)
     if not beside:
         return WhyNot("there is neither a VAE nor a text encoder beside the model")
     told = tuple(f"{sum(1 for _ in subject.part(one).names())} tensors under `{one}`" for one in beside)
@@ -36,7 +28,7 @@ def checkpoint(subject: Subject) -> Claim | WhyNot:
             )
         case _:
             pass
-    if any(one in _VAE for one in beside) and subject.prefixes("model.diffusion_model."):
+    if any(one in diffusion.VAE_STEMS for one in beside) and subject.prefixes("model.diffusion_model."):
         told = ("`model.diffusion_model.` holds a model of no family that is known", *told)
         return Claim(kind=Kind.CHECKPOINT, evidence=told, confidence=Confidence.LIKELY)
     return WhyNot("no diffusion model is in it")

@@ -18,6 +18,9 @@ CONTROL_STEMS = (
     "controlnet_cond_embedding", "after_proj_list", "control_all_x_embedder", "control_layers",
 )
 # fmt: on
+#: Where checkpoints keep the VAE, and what makes a checkpoint of a diffusion model.
+VAE_STEMS = ("first_stage_model.", "vae.", "pretransform.model.")
+BESIDE = (*VAE_STEMS, "cond_stage_model.", "conditioner.", "text_encoders.", "text_encoder.", "embedder.model.visual.")
 
 
 def find(subject: Subject) -> tuple[str, Match] | tuple[str, ...]:

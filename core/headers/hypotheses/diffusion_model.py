@@ -6,7 +6,7 @@ from ...errors import HeaderError
 from ..classification import Claim, Match, WhyNot
 from ..kinds import Kind
 from ..part import Part, Subject, gap_in
-from . import checkpoint, diffusion
+from . import diffusion
 
 
 def diffusion_model(subject: Subject) -> Claim | WhyNot:
@@ -18,7 +18,7 @@ def diffusion_model(subject: Subject) -> Claim | WhyNot:
         return WhyNot(f"`{stem}` steers a model instead of being one")
     match diffusion.find(subject):
         case (str(prefix), Match() as found):
-            if prefix and subject.prefixes(*checkpoint.BESIDE):
+            if prefix and subject.prefixes(*diffusion.BESIDE):
                 return WhyNot("a VAE or a text encoder stands beside it")
             check_blocks(subject.part(prefix), found)
             return Claim(

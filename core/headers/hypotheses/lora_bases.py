@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 
 from ..adapters import Adapter
+from .lora_depths import Base, check_depth
 
 _PREFIX = re.compile(
     r"^(?:(?:base_model\.model|model\.diffusion_model|diffusion_model|unet|transformer|module|net|model|prior|dit)\."
@@ -19,16 +19,6 @@ _PREFIX = re.compile(
 )
 _TEXT = re.compile(r"^(?:lora_te\d?_|lora_prior_te_|text_encoders?[._\d]|te\d?[._]|clip_[lg]\.|t5xxl\.|lycoris_te)")
 _NUMBER = re.compile(r"_\d+(?=_|$)")
-
-
-@dataclass(frozen=True, slots=True)
-class Base:
-    """The answer; `sure` is False where another base could have the same layers."""
-
-    base_model: str | None
-    version: str | None
-    evidence: tuple[str, ...]
-    sure: bool = True
 
 
 class Layers:
@@ -66,10 +56,14 @@ class Layers:
         """Return a layer whose pattern begins with one of the stems."""
         return next((layer for one, layer in self.patterns.items() if one.startswith(stems)), None)
 
+    def numbers(self, stem: str) -> set[int]:
+        """Return the numbers that follow a stem."""
+        numbers = {name[len(stem) :].partition("_")[0] for name in self.names if name.startswith(stem)}
+        return {int(one) for one in numbers if one.isdecimal() and len(one) < 6}
+
     def greatest(self, stem: str) -> int:
         """Return the greatest number that follows a stem, -1 where there is none."""
-        numbers = (name[len(stem) :].partition("_")[0] for name in self.names if name.startswith(stem))
-        return max((int(one) for one in numbers if one.isdecimal() and len(one) < 6), default=-1)
+        return max(self.numbers(stem), default=-1)
 
 
 def base_of(adapters: Mapping[str, Adapter]) -> Base:
@@ -78,7 +72,7 @@ def base_of(adapters: Mapping[str, Adapter]) -> Base:
     for rule in _RULES:
         found = rule(layers)
         if found is not None:
-            return found
+            return check_depth(found, layers.numbers)
     first = next(iter(adapters))
     return Base(None, None, (f"no model that is known has a layer like `{first}`",), sure=False)
 
@@ -90,14 +84,20 @@ def _told(layer: tuple[str, Adapter]) -> str:
 
 
 _UNET_CONTEXT = {768: ("SD 1.5", None), 1024: ("SD 2", None), 2048: ("SDXL", None), 1280: ("SDXL Refiner", None)}
-_UNET = tuple(f"{block}_attentions_N_transformer_blocks_N_attn2_to_{one}"
-              for block in ("down_blocks_N", "up_blocks_N", "mid_block") for one in "kv")  # fmt: skip
+_ATTENTIONS = ("down_blocks_N_attentions_N", "up_blocks_N_attentions_N", "mid_block_attentions_N")
+_UNET = tuple(f"{block}_transformer_blocks_N_attn2_to_{one}" for block in _ATTENTIONS for one in "kv")
 _LDM = tuple(f"{block}_N_transformer_blocks_N_attn2_to_{one}"
              for block in ("input_blocks_N", "output_blocks_N", "middle_block") for one in "kv")  # fmt: skip
 
 
 def _unet(layers: Layers) -> Base | None:
     """Stable Diffusion 1 to XL: the width of the text that goes into cross attention."""
+    over_time = layers.begins(*(f"{block}_temporal_transformer_blocks_" for block in _ATTENTIONS))
+    if over_time is not None:
+        return Base("Stable Video Diffusion", None, (_told(over_time),))
+    bare = layers.find("down_blocks_N_attentions_N_to_q", "up_blocks_N_attentions_N_to_q")
+    if bare is not None:
+        return Base("Kandinsky", "2", (_told(bare),))
     found = layers.find(*_UNET, *_LDM)
     if found is not None:
         base, version = _UNET_CONTEXT.get(found[1].into or 0, (None, None))
@@ -113,6 +113,14 @@ def _unet(layers: Layers) -> Base | None:
     return Base(None, None, (_told(blocks),), sure=False)
 
 
+_STREAMS = (
+    *(f"double_blocks_N_{stream}_attn_{one}" for stream in ("img", "txt") for one in ("qkv", "proj")),
+    *(f"single_blocks_N_{one}" for one in ("linear1", "linear1_qkv", "modulation_lin")),
+    *(f"double_blocks_N_{stream}_mod_lin" for stream in ("img", "txt")),
+    *(f"double_blocks_N_{stream}_mlp_N" for stream in ("img", "txt")),
+    "img_in",
+    "txt_in",
+)
 # How Tencent spells what Black Forest Labs calls `img_mlp.0`, `img_mod.lin` and so on.
 _HUNYUAN = (
     "double_blocks_N_img_mlp_fc",
@@ -124,16 +132,15 @@ _HUNYUAN = (
 
 def _double_blocks(layers: Layers) -> Base | None:
     """Flux and its kin in their authors' names, Hunyuan's among them."""
-    attention = ("double_blocks_N_img_attn_qkv", "double_blocks_N_img_attn_proj", "double_blocks_N_txt_attn_qkv",
-                 "single_blocks_N_linear1", "single_blocks_N_linear1_qkv", "single_blocks_N_modulation_lin",
-                 "double_blocks_N_img_mod_lin", "double_blocks_N_img_attn_qkv_lora", "img_in", "txt_in")  # fmt: skip
-    found = layers.find(*attention) or layers.begins("double_blocks_", "single_blocks_")
+    found = layers.find(*_STREAMS) or layers.begins(*_HUNYUAN)
     if found is None:
         return None
     told = (_told(found),)
-    width = layers.into(*attention)
+    width = layers.into(*_STREAMS)
     if layers.begins("distilled_guidance_layer_") is not None:
         return Base("Chroma", None, (*told, "it changes `distilled_guidance_layer`"))
+    if width not in _WIDTHS:
+        return Base(None, None, (*told, "no model that is known is so wide"), sure=False)
     if width == 3584:
         return Base("Hunyuan Image", "2.1", told)
     linear = layers.find("single_blocks_N_linear1")
@@ -145,8 +152,21 @@ def _double_blocks(layers: Layers) -> Base | None:
     if layers.greatest("double_blocks_") == 19 or layers.greatest("single_blocks_") in {38, 39}:
         return Base("Hunyuan Video", None, (*told, "it has 20 double or 40 single blocks, where Flux has 19 and 38"))
     modulated = layers.find("double_blocks_N_img_mod_lin", "single_blocks_N_modulation_lin") is not None
-    note = () if modulated else ("Chroma has layers of the same names",)
-    return Base("Flux", None, (*told, *note), sure=modulated)
+    return _flux_or_chroma(told, modulated=modulated, all_else=linear is not None and mlp is not None)
+
+
+#: Of Flux and Hunyuan Video, Hunyuan Image, Flux 2 in its sizes; None where a LoRA does not say.
+_WIDTHS = {3072, 3584, 4096, 6144, None}
+
+
+def _flux_or_chroma(told: tuple[str, ...], *, modulated: bool, all_else: bool) -> Base:
+    """Tell them apart: Chroma is Flux without the layers that modulate."""
+    if modulated:
+        return Base("Flux", None, told)
+    if all_else:
+        note = "it changes all layers but those that modulate, which Flux has and Chroma has not"
+        return Base("Chroma", None, (*told, note), sure=False)
+    return Base("Flux", None, (*told, "Chroma has layers of the same names"), sure=False)
 
 
 def _ratio(layer: tuple[str, Adapter] | None) -> int | None:
@@ -155,33 +175,56 @@ def _ratio(layer: tuple[str, Adapter] | None) -> int | None:
     return layer[1].out // layer[1].into
 
 
-def _diffusers_streams(layers: Layers) -> Base | None:
-    """Transformers with blocks of two streams and of one, in diffusers' names."""
-    if layers.begins("joint_transformer_blocks_") is not None:
-        found = layers.begins("joint_transformer_blocks_")
-        return Base("AuraFlow", None, (_told(found),)) if found is not None else None
+def _single_blocks(layers: Layers) -> Base | None:
+    """Transformers whose last blocks have one stream, in diffusers' names."""
+    joint = layers.begins("joint_transformer_blocks_")
+    if joint is not None:
+        return Base("AuraFlow", None, (_told(joint),))
     if layers.find("single_transformer_blocks_N_attn_to_qkv_mlp_proj") is not None:
         return Base("Flux 2", None, ("it changes `attn.to_qkv_mlp_proj` of single blocks",))
     single = layers.begins("single_transformer_blocks_")
-    if single is not None:
-        if layers.begins("context_embedder_token_refiner_") or layers.greatest("transformer_blocks_") == 19:
-            return Base("Hunyuan Video", None, (_told(single), "it has 20 double blocks, where Flux has 19"))
-        if layers.begins("distilled_guidance_layer_") is not None:
-            return Base("Chroma", None, (_told(single), "it changes `distilled_guidance_layer`"))
-        modulated = layers.begins("single_transformer_blocks_N_norm_linear", "transformer_blocks_N_norm1_linear")
-        note = () if modulated is not None else ("Chroma has layers of the same names",)
-        return Base("Flux", None, (_told(single), *note), sure=modulated is not None)
-    added = layers.find("transformer_blocks_N_attn_add_q_proj", "transformer_blocks_N_attn_add_k_proj",
-                        "transformer_blocks_N_attn_add_v_proj", "transformer_blocks_N_attn_to_add_out")  # fmt: skip
-    if layers.begins("transformer_blocks_N_img_mlp_", "transformer_blocks_N_img_mod_") is not None:
-        found = layers.begins("transformer_blocks_N_img_mlp_", "transformer_blocks_N_img_mod_")
-        return Base("Qwen-Image", None, (_told(found),)) if found is not None else None
-    if added is not None:
-        if added[1].into == 3072:
-            return Base("Qwen-Image", None, (_told(added), "no block has one stream alone"), sure=False)
-        sizes = {1536: "Medium", 2432: "3.5 Large"}
-        if added[1].into in sizes:
-            return Base("SD 3", sizes[added[1].into], (_told(added),))
+    if single is None:
+        return None
+    told = (_told(single),)
+    width = layers.into("single_transformer_blocks_N_attn_to_q", "single_transformer_blocks_N_attn_to_k")
+    if layers.into("transformer_blocks_N_attn_to_q") not in {width, None}:
+        return Base(None, None, (*told, "its blocks of two streams are of another width"), sure=False)
+    if width not in _WIDTHS:
+        return Base(None, None, (*told, "no model that is known is so wide"), sure=False)
+    if width in {3584, 6144}:
+        return Base("Hunyuan Image", "2.1", told) if width == 3584 else Base("Flux 2", "Dev", told)
+    if layers.begins("context_embedder_token_refiner_") or layers.greatest("transformer_blocks_") == 19:
+        return Base("Hunyuan Video", None, (*told, "it has 20 double blocks, where Flux has 19"))
+    if layers.begins("distilled_guidance_layer_") is not None:
+        return Base("Chroma", None, (*told, "it changes `distilled_guidance_layer`"))
+    modulated = layers.begins("single_transformer_blocks_N_norm_linear", "transformer_blocks_N_norm1_linear")
+    mlp = layers.begins("single_transformer_blocks_N_proj_mlp")
+    both = mlp is not None and layers.begins("transformer_blocks_N_ff_") is not None
+    return _flux_or_chroma(told, modulated=modulated is not None, all_else=both)
+
+
+def _blocks(layers: Layers) -> Base | None:
+    """Transformers with blocks of one sort, whose layers are called alike in several models."""
+    sound = layers.begins("transformer_blocks_N_audio_")
+    if sound is not None:
+        return Base("LTX-2", None, (_told(sound),))
+    streams = layers.begins("transformer_blocks_N_img_mlp_", "transformer_blocks_N_img_mod_")
+    if streams is not None:
+        return Base("Qwen-Image", None, (_told(streams),))
+    query = layers.find("transformer_blocks_N_attn1_to_q", "transformer_blocks_N_attn1_to_v")
+    if query is None:
+        return None
+    into, context = query[1].into, layers.find("transformer_blocks_N_attn2_to_k", "transformer_blocks_N_attn2_to_v")
+    if into == 4096 and context is not None and context[1].into == 1024:
+        return Base("Cosmos", None, (_told(query), _told(context)))
+    if into == 3072 and (
+        layers.begins("transformer_blocks_N_ff_context") or layers.greatest("transformer_blocks_") > 41
+    ):
+        return Base("Mochi", None, (_told(query), "CogVideoX has 42 blocks, and no more"))
+    if into in {1152, 4096} and context is None:
+        return Base(None, None, (_told(query), "PixArt and LTX-Video have a second attention"), sure=False)
+    if into == 2048 and context is None:
+        return Base("Kandinsky", "2 prior", (_told(query), "LTX-Video has a second attention"), sure=False)
     return None
 
 
@@ -204,8 +247,10 @@ _BY_LAYER: tuple[tuple[tuple[str, ...], dict[int, tuple[str, str | None]]], ...]
     (("layers_N_attention_qkv", "layers_N_attention_to_q", "layers_N_attention_out", "layers_N_feed_forward_w1",
       "layers_N_attn_to_q"),
      {2304: ("Lumina 2", None), 3840: ("Z-Image", None), 2520: ("OmniGen 2", None)}),
-    (("transformer_blocks_N_cross_attn_to_q", "transformer_blocks_N_cross_attn_to_k", "transformer_blocks_N_attn_to_q"),
-     {2560: ("ACE-Step", None), 3072: ("Mochi", None)}),
+    (("transformer_blocks_N_cross_attn_to_q", "transformer_blocks_N_attn_to_q", "transformer_blocks_N_attn_add_q_proj",
+      "transformer_blocks_N_attn_to_v", "transformer_blocks_N_attn_add_v_proj"),
+     {1536: ("SD 3", "Medium"), 2048: ("Hunyuan Video", "1.5"), 2432: ("SD 3", "3.5 Large"), 2560: ("ACE-Step", None),
+      3072: ("Qwen-Image", None), 6144: ("Flux 2", "Dev")}),
     (("transformer_blocks_N_attn1_to_q", "transformer_blocks_N_attn1_to_v", "transformer_blocks_N_attn1_to_k"),
      {1152: ("PixArt", None), 2048: ("LTX-Video", "2B"), 4096: ("LTX-Video", "13B"), 1920: ("CogVideoX", "2B"),
       3072: ("CogVideoX", "5B"), 1536: ("Stable Audio", None)}),
@@ -214,7 +259,8 @@ _BY_LAYER: tuple[tuple[tuple[str, ...], dict[int, tuple[str, str | None]]], ...]
     (("visual_transformer_blocks_N_self_attention_to_query", "visual_transformer_blocks_N_cross_attention_to_query"),
      {0: ("Kandinsky", "5")}),
     (("down_blocks_N_N_attention_attn_in_proj", "up_blocks_N_N_attention_attn_in_proj",
-      "down_blocks_N_N_attention_attn_to_q", "down_blocks_N_N_attention_attn_out_proj", "down_blocks_N_N_kv_mapper_N",
+      "down_blocks_N_N_attention_attn_to_q", "down_blocks_N_N_attention_to_q", "up_blocks_N_N_attention_to_q",
+      "down_blocks_N_N_attention_attn_out_proj", "down_blocks_N_N_kv_mapper_N",
       "down_blocks_N_N_channelwise_N"), {0: ("Stable Cascade", None)}),
 )  # fmt: skip
 
@@ -247,7 +293,8 @@ def _text_alone(layers: Layers) -> Base | None:
 _RULES: tuple[Callable[[Layers], Base | None], ...] = (
     _unet,
     _double_blocks,
-    _diffusers_streams,
+    _single_blocks,
+    _blocks,
     _by_layer,
     _text_alone,
 )

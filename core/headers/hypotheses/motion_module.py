@@ -11,9 +11,9 @@ def motion_module(subject: Subject) -> Claim | WhyNot:
     """Hold for AnimateDiff's modules, and for LoRAs of them."""
     if not subject.mentions(".motion_modules."):
         return WhyNot("no `motion_modules.`")
-    name = next((one for one in subject.tensors if ".motion_modules." in one and ".temporal_transformer." in one), None)
+    name = next((one for one in subject.tensors if ".motion_modules." in one and ".transformer_blocks." in one), None)
     if name is None:
-        return WhyNot("its `motion_modules.` have no `temporal_transformer.`")
+        return WhyNot("its `motion_modules.` have no transformer")
     if subject.mentions("lora"):
         return Claim(kind=Kind.MOTION_LORA, base_model="SD 1.5", evidence=(f"`{name}` is there, of low rank",))
     sdxl = not any(one.startswith("down_blocks.3.") for one in subject.tensors)

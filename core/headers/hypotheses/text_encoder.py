@@ -7,8 +7,18 @@ from ..kinds import Kind
 from ..part import Part, Subject
 from . import language_models
 
-_PREFIXES = ("", "text_encoder.", "transformer.", "model.", "clip_l.transformer.", "text_encoders.", "language_model.")
-_CLIP = "text_model.encoder.layers.0.mlp.fc1.weight"
+_PREFIXES = (
+    "",
+    "text_model.",
+    "text_encoder.text_model.",
+    "text_encoder.",
+    "transformer.",
+    "model.",
+    "clip_l.transformer.text_model.",
+    "text_encoders.",
+    "language_model.",
+)
+_CLIP = "encoder.layers.0.mlp.fc1.weight"
 _OPEN_CLIP = "transformer.resblocks.0.ln_1.weight"
 _T5 = "encoder.block.0.layer.0.SelfAttention.k.weight"
 _GGUF_T5 = "enc.blk.0.attn_k.weight"
@@ -35,14 +45,14 @@ def _claim(name: str, base: str | None, told: tuple[str, ...]) -> Claim:
 
 
 def _clip(part: Part) -> Claim | None:
-    if part.has(_CLIP, "text_model.embeddings.token_embedding.weight"):
-        if part.any(*_VISION):
+    if part.has(_CLIP, "embeddings.token_embedding.weight"):
+        if part.subject.whole.any(*_VISION):
             return None  # both halves: a person must say which is wanted (see clip_vision)
-        width = part.size("text_model.final_layer_norm.weight", 0) or part.size(_CLIP, 1)
+        width = part.size("final_layer_norm.weight", 0) or part.size(_CLIP, 1)
         name, base = _CLIPS.get(width or 0, ("CLIP", None))
-        if part.size("text_model.embeddings.position_embedding.weight", 0) == 248:
+        if part.size("embeddings.position_embedding.weight", 0) == 248:
             name = "Long CLIP-L"
-        return _claim(name, base, part.told(_CLIP, "text_model.embeddings.token_embedding.weight"))
+        return _claim(name, base, part.told(_CLIP, "embeddings.token_embedding.weight"))
     if part.has(_OPEN_CLIP, "token_embedding.weight") and not part.any(*_VISION):
         name, base = _CLIPS.get(part.size(_OPEN_CLIP, 0) or 0, ("CLIP", None))
         return _claim(name, base, part.told(_OPEN_CLIP, "token_embedding.weight"))
@@ -60,9 +70,9 @@ def _t5(part: Part) -> Claim | None:
     gated = part.any("encoder.block.0.layer.1.DenseReluDense.wi_1.weight", "enc.blk.0.ffn_gate.weight") is not None
     if part.size(first, 0) == 384 and width == 1472:
         return _claim("ByT5 small (glyphs)", None, told)
+    if width == 1024 and part.size(first, 0) == 16384 and not gated:
+        return _claim("T5-XXL 1.0", "Cosmos", told)
     if width == 4096:
-        if not gated:
-            return _claim("T5-XXL 1.0", "Cosmos", told)
         return _claim("UMT5-XXL", "Wan", told) if multilingual else _claim("T5-XXL", None, told)
     if width == 2048:
         return _claim("mT5-XL", "HunyuanDiT", told) if multilingual else _claim("Pile-T5-XL", "AuraFlow", told)

@@ -28,6 +28,8 @@ _TELLING: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("AuraSR", ("mid_attn.layers.0.0.to_out.weight", "final_res_block.block1.proj.weights")),
     ("DCTLSA", ("fea_conv.weight", "B1.body.0.transformer_body.0.blocks.0.attn.qkv.weight")),
     ("DITN", ("sft.weight", "UFONE.0.ITLs.0.attn.temperature")),
+    ("DnCNN", ("model.0.weight", "model.0.bias", "model.2.weight", "model.2.bias", "model.3.running_mean")),
+    ("DnCNN", ("model.0.weight", "model.2.weight", "model.4.weight", "model.6.weight", "model.8.weight")),
     ("FBCNN", ("m_head.weight", "m_tail.weight", "qf_pred.0.res.0.weight")),
     ("DRUNet", ("m_head.weight", "m_tail.weight", "m_down1.0.res.0.weight", "m_body.0.res.0.weight")),
     ("SCUNet", ("m_head.0.weight", "m_tail.0.weight")),

@@ -20,8 +20,11 @@ _TELLING: dict[str, tuple[str, str | None]] = {
     "layers.4.layers.1.attn_block.attn.qkv.weight": ("Mochi", None),
     "encoder.layers.4.layers.1.attn_block.attn.qkv.weight": ("Mochi", None),
     "decoder.up_blocks.0.res_blocks.0.conv1.conv.weight": ("LTX-Video", None),
-    "decoder.up_blocks.0.resnets.0.conv1.conv.weight": ("LTX-Video", None),
+    "decoder.block_in.resnets.0.conv1.conv.weight": ("Mochi", None),
+    "decoder.block.0.res_unit1.snake1.alpha": ("Stable Audio", None),
+    "decoder.mid_block.resnets.0.norm1.conv_y.conv.weight": ("CogVideoX", None),
     "decoder.unpatcher3d.wavelets": ("Cosmos", None),
+    "decoder.conv_in.0.conv3d.weight": ("Cosmos", None),
     "geo_decoder.cross_attn_decoder.ln_1.bias": ("Hunyuan 3D", None),
     "vocoder.backbone.channel_layers.0.0.bias": ("ACE-Step", None),
     "vocoder.activation_post.downsample.lowpass.filter": ("MMAudio", None),
@@ -76,7 +79,10 @@ def _wan(part: Part) -> Claim | None:
     name = part.any(*_WAN)
     if name is None:
         return None
-    if part.size("decoder.conv_in.weight", 1) == 48:
+    channels = part.size("decoder.conv_in.weight", 1) or part.size("decoder.conv_in.conv.weight", 1)
+    if channels == 32:
+        return _claim("Hunyuan Video", "1.5", part.told(name, "decoder.conv_in.conv.weight"))
+    if channels == 48:
         return _claim("Wan", "2.2 (48 channels)", part.told(name, "decoder.conv_in.weight"))
     told = (*part.told(name), "Wan 2.1 and Qwen-Image have one autoencoder")
     return _claim("Wan", "2.1 (16 channels), as Qwen-Image's", told, sure=False)
@@ -90,8 +96,6 @@ def _film(part: Part) -> Claim | None:
     if channels == 32:
         return _claim("Hunyuan Video", "1.5", told)
     if channels == 16:
-        if part.has("decoder.mid_block.resnets.0.conv_y.conv.weight"):
-            return _claim("CogVideoX", None, told)
         return _claim("Hunyuan Video", "1.0", told)
     if channels == 128:
         return _claim("LTX-Video", None, told)

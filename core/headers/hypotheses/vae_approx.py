@@ -18,7 +18,7 @@ def vae_approx(subject: Subject) -> Claim | WhyNot:
     film = _film(whole)
     if film is not None:
         return film
-    if len(subject.tensors) < 100:
+    if len(subject.tensors) < 200:
         for first, block, side in (("1.weight", "3.conv.0.weight", 1), ("0.weight", "1.conv.0.weight", None)):
             if whole.has(first, block) and whole.size(block, 0) == 64:
                 return _half(subject, first, block, side)

@@ -9,19 +9,31 @@ import traceback
 import warnings
 from pathlib import Path
 
-PARTS = ("comfy_diffusion", "comfy_others", "checkpoints", "encoders", "diffusers_models", "upscalers", "loras")
+PARTS = (
+    "comfy_diffusion",
+    "comfy_others",
+    "checkpoints",
+    "encoders",
+    "diffusers_models",
+    "upscalers",
+    "loras",
+    "held_out",
+)
 
 
 def main() -> int:
     """Write `headers.jsonl.gz`, or the file that `--out` names."""
     arguments = sys.argv[1:]
     here = Path(__file__).resolve().parent
-    sys.path[:0] = [str(here), str(Path(arguments[0]).resolve())]
+    comfyui = Path(arguments[0]).resolve()
+    sys.path[:0] = [str(here), str(comfyui)]
+    sys.path.append(str(comfyui / "comfy"))  # one of its modules imports its neighbours by their bare names
     sys.argv = sys.argv[:1]
     warnings.filterwarnings("ignore")
     import comfy.cli_args
 
     comfy.cli_args.args.cpu = True  # before anything of ComfyUI looks for a GPU
+    _leave_torchvision_out()
     from truth import STORED, Header, keep
 
     out = STORED
@@ -41,6 +53,15 @@ def main() -> int:
             failed = 1
     keep(made, out)
     return failed
+
+
+def _leave_torchvision_out() -> None:
+    """Say to transformers that torchvision is not there: a stand-in answers for it where none is built."""
+    import transformers.utils
+    import transformers.utils.import_utils
+
+    for module in (transformers.utils, transformers.utils.import_utils):
+        module.is_torchvision_available = lambda: False
 
 
 if __name__ == "__main__":

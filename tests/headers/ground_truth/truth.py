@@ -99,10 +99,12 @@ def keep(headers: Iterable[Header], path: Path = STORED) -> None:
     path.write_bytes(gzip.compress("".join(f"{line}\n" for line in lines).encode(), mtime=0))
 
 
-def stored(path: Path = STORED) -> list[Header]:
-    """Read all headers that are kept."""
-    headers = []
-    for line in gzip.decompress(path.read_bytes()).decode().splitlines():
-        data = json.loads(line)
-        headers.append(Header(**data | {"tensors": dict(unpack(data["tensors"]))}))
-    return headers
+def stored(path: Path = STORED) -> dict[str, dict[str, Any]]:
+    """Read the lines that are kept, by name; `header_of` makes a header of one."""
+    lines = gzip.decompress(path.read_bytes()).decode().splitlines()
+    return {data["name"]: data for data in map(json.loads, lines)}
+
+
+def header_of(data: dict[str, Any]) -> Header:
+    """Make the header of a line."""
+    return Header(**data | {"tensors": dict(unpack(data["tensors"]))})
