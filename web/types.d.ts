@@ -215,6 +215,12 @@ declare namespace Stow {
     resolved_at: number | null;
   }
 
+  /** `GET /library/usage`, as far as disks are concerned. */
+  interface DiskUsage {
+    roots: { id: number; name: string; bytes: number; files: number }[];
+    volumes: { path: string; folders: string[]; total_bytes: number; free_bytes: number; models_bytes: number }[];
+  }
+
   /** `GET /system`. */
   interface SystemView {
     sampling: boolean;
@@ -223,7 +229,11 @@ declare namespace Stow {
     disk_full_in_seconds: Record<string, number>;
     hosts: {
       server_id: string;
-      state: { loaded_models: { name: string; vram_bytes: number | null; ram_bytes: number | null }[] };
+      state: {
+        torch_allocated_bytes: number | null;
+        torch_reserved_bytes: number | null;
+        loaded_models: { name: string; vram_bytes: number | null; ram_bytes: number | null }[];
+      };
     }[];
     cost_per_hour: number | null;
     alerts: Alert[];

@@ -96,6 +96,9 @@ def _network(sample: dict[str, Any]) -> Line:
 def _comfyui(state: dict[str, Any]) -> list[Line]:
     running, pending = state["queue_running"], state["queue_pending"]
     lines = [Line(label="ComfyUI", text=f"{_number(running, 'running')} · {_number(pending, 'waiting')}")]
+    if state.get("torch_reserved_bytes"):
+        used, kept = format_bytes(state["torch_allocated_bytes"]), format_bytes(state["torch_reserved_bytes"])
+        lines.append(Line(label="  torch", text=f"{used} in use of {kept} that it keeps"))
     for model in state["loaded_models"]:
         where = f"{format_bytes(model['vram_bytes'])} in VRAM · {format_bytes(model['ram_bytes'])} in RAM"
         lines.append(Line(label=f"  {model['name']}", text=where))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import shutil
 from typing import Any
 
+from ..mounts import mount_of
 from ..records.json import to_json
 from ..records.library import LibraryRoot, UsageRow
 from .index import LibraryIndex
 
 
 def usage_json(index: LibraryIndex) -> dict[str, Any]:
-    """Return it as plain data without paths. Asks the volumes for their free space: call it in a thread."""
+    """Return it as plain data, without paths but those of mounts. Asks the volumes for their space: in a thread."""
     taken = index.usage_of_roots()
     roots = [root for root in index.roots() if root.listed and (root.available or root.scanned_at is not None)]
     empty = UsageRow(value=None, files=0, bytes=0)
@@ -50,8 +51,11 @@ def _volumes(roots: list[LibraryRoot], taken: dict[int, UsageRow]) -> list[dict[
             disk = shutil.disk_usage(those[0].path)
         except OSError:  # it went away since the last scan
             continue
+        mount = mount_of(those[0].path)
         volumes.append(
             {
+                # The name that the machine's samples have for it too.
+                "path": mount.point if mount is not None else str(those[0].path),
                 "folders": [root.folder_names[0] for root in those],
                 "total_bytes": disk.total,
                 "free_bytes": disk.free,

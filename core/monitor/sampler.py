@@ -19,7 +19,7 @@ from typing import Protocol
 
 from ..records.sample import DiskSample, GpuSample, HistoryPoint, SystemSample
 from .disk import DiskReader
-from .gpu_amd import read_amd
+from .gpu_amdsmi import AmdReader
 from .gpu_nvml import NvmlReader
 from .guard import Guarded
 from .history import History
@@ -72,6 +72,7 @@ class Sampler:
         self._on_sample = on_sample
         self._download_rate = download_rate
         self._gpu = gpu if gpu is not None else NvmlReader()
+        self._amd = AmdReader()
         self._gpu_guard: Guarded[tuple[GpuSample, ...]] = Guarded("GPU driver", gpu_timeout_seconds)
         self._disk_guard: Guarded[tuple[DiskSample, ...]] = Guarded("disks", gpu_timeout_seconds)
         self._budget_ratio = budget_ratio
@@ -173,6 +174,7 @@ class Sampler:
 
     def _let_go(self) -> tuple[GpuSample, ...]:
         self._gpu.close()
+        self._amd.close()
         return ()
 
     def _take(self) -> SystemSample:
@@ -193,7 +195,7 @@ class Sampler:
         )
 
     def _read_gpus(self) -> tuple[GpuSample, ...]:
-        return (self._gpu.read() or ()) + read_amd()
+        return (self._gpu.read() or ()) + self._amd.read()
 
     def _gpu_note(self, gpus: tuple[GpuSample, ...] | None) -> str | None:
         if gpus:

@@ -41,6 +41,7 @@ def system(*gpus: dict[str, Any], note: str | None = None, **more: object) -> di
         {"name": "Flux", "vram_bytes": int(17.2 * GB), "ram_bytes": 0},
         {"name": "FluxClipModel_", "vram_bytes": 0, "ram_bytes": int(4.9 * GB)},
     ]
+    torch = {"torch_allocated_bytes": int(17.3 * GB), "torch_reserved_bytes": int(18.9 * GB)}
     alert = {
         "name": "DiskLow",
         "severity": "warning",
@@ -51,7 +52,7 @@ def system(*gpus: dict[str, Any], note: str | None = None, **more: object) -> di
     return {
         "sampling": True, "age_seconds": 0.5, "sample": sample,
         "disk_full_in_seconds": {"/workspace/a/rather/long/mount": 95.0},
-        "hosts": [{"server_id": "s", "state": {"loaded_models": models}}],
+        "hosts": [{"server_id": "s", "state": {"loaded_models": models, **torch}}],
         "cost_per_hour": 0.69, "alerts": [alert], **more,
     }  # fmt: skip
 
@@ -170,3 +171,24 @@ def test_alert_is_told_on_the_page_wherever_somebody_is(page: Page, fake: FakeCo
     assert (began["severity"], began["summary"], began["detail"]) == ("warn", alert["summary"], "look")
     assert ended["severity"] == "success"
     assert ended["summary"] == "Over: a download failed: stalled"
+
+
+def test_what_fills_a_disk_is_asked_for_by_a_click(page: Page, fake: FakeComfy) -> None:
+    path = "/workspace/a/rather/long/mount"
+    roots = [
+        {"id": 1, "name": "checkpoints", "files": 9, "bytes": 120 * GB},
+        {"id": 2, "name": "loras", "files": 1, "bytes": GB},
+    ]
+    volume = {"path": path, "folders": ["checkpoints", "loras"], "total_bytes": 200 * GB, "free_bytes": 14 * GB,
+              "models_bytes": 121 * GB}  # fmt: skip
+    fake.set(system=STATES["busy"], history=history(), usage={"roots": roots, "volumes": [volume]})
+    open_system(page, fake)
+    page.wait_for_selector("text=Torch holds 18.9 GB, 17.3 GB of it in use")
+    assert fake.asked("/library/usage") == []
+    page.click("[data-action=fills]")
+    rows = page.locator(".stow-fills li")
+    rows.first.get_by_text("checkpoints, 9 files").wait_for()
+    assert [row.replace("\n", " ") for row in rows.all_inner_texts()] == [
+        "checkpoints, 9 files 120 GB", "loras, 1 file 1.0 GB", "Everything else 65.0 GB",
+    ]  # fmt: skip
+    shoot(page, "system-fills")

@@ -63,6 +63,7 @@ def test_two_gpus_with_every_field_the_driver_has(driver: Path) -> None:
     assert first["throttle_reasons"] == ["power limit", "too hot (hardware)"]
     assert first["processes"] == [{"pid": 4242, "memory_used_bytes": 5 << 30}]
     assert first["visible"] is True
+    assert first["compute_capability"] == "8.9"
 
 
 def test_function_that_an_old_driver_lacks_is_unknown_not_zero(driver: Path) -> None:
@@ -78,6 +79,7 @@ def test_wsl_keeps_memory_though_the_rest_is_not_supported(driver: Path) -> None
     assert gpu["utilization_ratio"] is None
     assert gpu["power_watts"] is None
     assert gpu["throttle_reasons"] is None
+    assert gpu["compute_capability"] is None
 
 
 def test_mig_slices_stand_beside_their_parent(driver: Path) -> None:

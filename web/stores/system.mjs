@@ -25,6 +25,8 @@ export class System extends Store {
   #curves = new Map();
   /** @type {"idle" | "asked" | "done"} */
   freeing = "idle";
+  /** @type {Stow.DiskUsage | null} what fills the disks, once somebody asked */
+  usage = null;
 
   /**
    * @param {Pick<import("../api.mjs").Api, "request">} api
@@ -80,6 +82,16 @@ export class System extends Store {
       this.error = null;
     } catch (error) {
       this.freeing = "idle";
+      this.error = /** @type {import("../api.mjs").StowError} */ (error);
+    }
+    this.changed();
+  }
+
+  /** Learn what fills the disks: the library knows, nothing is measured for it. */
+  async weigh() {
+    try {
+      this.usage = await this.#api.request("GET", "/library/usage");
+    } catch (error) {
       this.error = /** @type {import("../api.mjs").StowError} */ (error);
     }
     this.changed();

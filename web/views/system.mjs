@@ -4,6 +4,7 @@ import { duration, progress, rate, size } from "../format.mjs";
 import { h } from "../ui/dom.mjs";
 import { button, facts, head, meta, say, sentence, trouble } from "../ui/parts.mjs";
 import { drawSparks } from "../ui/spark.mjs";
+import { fills } from "./system_disk.mjs";
 import { gauge, level } from "./system_gauge.mjs";
 import { gpuCards } from "./system_gpu.mjs";
 
@@ -34,7 +35,7 @@ function body(context) {
     gpuCards(context, view.sample),
     loaded(context, view),
     h("h2", { key: "machine", class: "stow-sec" }, "Machine"),
-    machine(view, view.sample),
+    machine(context, view, view.sample),
   ];
 }
 
@@ -69,8 +70,21 @@ function loaded({ system }, view) {
         h("li", { key: `${index}:${model.name}` }, h("div", {}, h("h3", {}, model.name), meta(places(model)))),
       ),
     ),
+    torch(view),
     models.length > 0 && say(waiting ?? "Frees their memory; the next prompt loads them again.", { buttons: free }),
   ];
+}
+
+/** @param {Stow.SystemView} view what torch holds of the GPU, as it tells itself */
+function torch(view) {
+  const rows = view.hosts.filter((host) => host.state.torch_reserved_bytes);
+  return rows.map(({ server_id, state }) =>
+    h(
+      "p",
+      { key: `torch-${server_id}`, class: "stow-meta stow-line" },
+      `Torch holds ${size(state.torch_reserved_bytes)}, ${size(state.torch_allocated_bytes) || "an unknown part"} of it in use`,
+    ),
+  );
 }
 
 /** @param {{ vram_bytes: number | null, ram_bytes: number | null }} model */
@@ -79,10 +93,11 @@ function places({ vram_bytes, ram_bytes }) {
 }
 
 /**
+ * @param {Stow.Context} context
  * @param {Stow.SystemView} view
  * @param {Stow.Sample} sample
  */
-function machine(view, sample) {
+function machine(context, view, sample) {
   const { host, network } = sample;
   const { cpu_utilization_ratio: busy, cores } = host;
   const cores_in_use = busy === null || cores === null ? "n/a" : `${(busy * cores).toFixed(1)} of ${tidy(cores)} cores`;
@@ -94,7 +109,7 @@ function machine(view, sample) {
     ...sample.disks.map((disk) => {
       const used = disk.free_bytes === null || disk.total_bytes === null ? null : disk.total_bytes - disk.free_bytes;
       const free = disk.free_bytes === null ? "n/a" : `${size(disk.free_bytes)} free`;
-      return gauge(disk.path, share(used, disk.total_bytes), free, { full: true });
+      return [gauge(disk.path, share(used, disk.total_bytes), free, { full: true }), fills(context, disk)];
     }),
     gauge("Network", null, inbound(network.received_bytes_per_second), { bare: true }),
     ...Object.entries(view.disk_full_in_seconds).map(([path, seconds]) =>

@@ -33,6 +33,7 @@ export class FakeServer {
     fit: null,
     sources: [],
     candidates: [],
+    usage: null,
     library: emptyLibrary,
   };
   /** @type {{ method: string, path: string, body: any, headers: any }[]} */
@@ -106,6 +107,7 @@ export class FakeServer {
     if (route === "POST /system/lease" || route === "GET /system") return [200, this.state.system];
     if (route === "GET /system/history") return [200, this.state.history];
     if (route === "POST /system/free") return [200, {}];
+    if (route === "GET /library/usage" && this.state.usage) return [200, this.state.usage];
     const library = answerLibrary(this.state.library, request.method, path, query, body);
     if (library !== null) return library;
     if (route === "GET /downloads") return [200, { downloads: this.state.downloads }];
