@@ -19,6 +19,7 @@ from ..core.config import session_environment
 from ..core.records.model import Folder, FolderLayout, canonical_folder
 from ..core.records.session import HostState, LoadedModel, Session
 from .prompts import PromptTally
+from .used_models import UsedModels
 
 _log = logging.getLogger("comfystow.host")
 
@@ -33,6 +34,7 @@ class ComfyHost:
         self._folder_paths: Any = sys.modules["folder_paths"]
         self._last_prompt_finished_at: float | None = None
         self._prompts = PromptTally()
+        self._used = UsedModels()
         self._was_running = False
         self.nodes_waiting = 0
         """Nodes of ours that wait for a download; changed on the server's loop only."""
@@ -104,6 +106,7 @@ class ComfyHost:
             self._last_prompt_finished_at = time.time()
         self._was_running = running > 0
         allocated, reserved = _torch_memory()
+        prompts = self._prompts.look(queue.history)
         return HostState(
             queue_pending=len(queue.queue),
             queue_running=running,
@@ -113,7 +116,8 @@ class ComfyHost:
             torch_allocated_bytes=allocated,
             torch_reserved_bytes=reserved,
             loaded_models=tuple(_loaded_models()),
-            prompts=self._prompts.look(queue.history),
+            prompts=prompts,
+            models_used=self._used.look(queue.currently_running, self._prompts.ended),
         )
 
     def files_changed(self, folder_name: str) -> None:

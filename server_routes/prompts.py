@@ -21,15 +21,18 @@ class PromptTally:
     def __init__(self) -> None:
         self._seen: set[str] = set()
         self._counted: dict[str, tuple[int, float]] = {}
+        self.ended: tuple[Any, ...] = ()
+        """Entries of history that the last look has seen first."""
 
     def look(self, history: Mapping[str, Any]) -> tuple[PromptCount, ...]:
         """Count what has ended since the last look, and return all there has been."""
         # One call copies it whole: ComfyUI's worker thread may add to it meanwhile.
         rows = list(history.items())
+        self.ended = ()
         if len(rows) != len(self._seen) or (rows and rows[-1][0] not in self._seen):
-            for prompt_id, entry in rows:
-                if prompt_id not in self._seen:
-                    self._count(entry)
+            self.ended = tuple(entry for prompt_id, entry in rows if prompt_id not in self._seen)
+            for entry in self.ended:
+                self._count(entry)
             self._seen = {prompt_id for prompt_id, _ in rows}
         return tuple(
             PromptCount(outcome=outcome, count=count, seconds=seconds)

@@ -26,6 +26,16 @@ class PromptCount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UsedModel:
+    """A value of a prompt that names a model file, and where it stands; `used_at` is seconds since the epoch."""
+
+    node_type: str
+    input_name: str
+    name: str
+    used_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HostState:
     """What ComfyUI does now; the host pushes it, the engine never asks. Times are seconds since the epoch."""
 
@@ -39,6 +49,8 @@ class HostState:
     torch_reserved_bytes: int | None = None
     loaded_models: tuple[LoadedModel, ...] = ()
     prompts: tuple[PromptCount, ...] = ()
+    models_used: tuple[UsedModel, ...] = ()
+    """Of prompts that began or ended since the last word."""
     received_at: float | None = None
 
 
