@@ -45,6 +45,8 @@ class LibraryIndex:
         self._own = threading.local()
         self._all: list[sqlite3.Connection] = []  # guarded by _opening
         self._opening = threading.Lock()
+        self.writes = 0
+        """Grows with each transaction: what was computed before one may be out of date."""
         self._writing = threading.RLock()  # one writer of ours at a time: the next waits here, not in SQLite
         try:
             self.migrate("library", STEPS)
@@ -88,6 +90,7 @@ class LibraryIndex:
                     connection.execute("ROLLBACK")
                     raise
                 connection.execute("COMMIT")
+                self.writes += 1
             except sqlite3.Error as err:
                 raise StorageError(
                     f"the library cannot be written: {err}", hint=f"is `{self.path.parent}` full or read-only?"

@@ -21,6 +21,7 @@ from ..records.reading import IdentifyReport, Purpose, VerifyReport
 from ..records.session import Session
 from ..sources.catalogue import Catalogue
 from .identify import find_sources, keep_sources
+from .library_metrics import LibraryNumbers
 
 _log = logging.getLogger("comfystow.library")
 
@@ -95,6 +96,7 @@ class Librarian:
     ) -> None:
         self.library = library
         self.watch = watch
+        self.numbers = LibraryNumbers(library.index)
         self.reader = reader
         self.scanning: Work[ScanReport] = Work()
         self.verifying: Work[VerifyReport] = Work()

@@ -1,4 +1,4 @@
-"""An engine as its own process, with a stand-in for what pod, idle policy and library report to it.
+"""An engine as its own process, with a stand-in for what pod and idle policy report to it.
 
 Run as `python engine_in_a_pod.py CHECKOUT STATE_DIR`.
 """
@@ -46,9 +46,6 @@ async def report(runtime) -> None:
                 Reading("idle_stop_failures", 0),
                 Reading("machine_cost_per_hour", 0.69),
             ],
-        )
-        runtime.watch.report(
-            "library", [Reading("library_files", 2, ("loras",)), Reading("library_bytes", 9, ("loras",))]
         )
         await asyncio.sleep(REPORT_SECONDS)
 

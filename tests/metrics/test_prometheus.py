@@ -20,12 +20,14 @@ from pathlib import Path
 import pytest
 import yaml
 from comfystow.core.config import load_settings
+from comfystow.core.engine.installation import bare_layout
 from comfystow.core.engine.sync_client import SyncEngineClient
 from comfystow.core.errors import StowError
 from comfystow.core.metrics.files import monitoring_files
 from comfystow.core.records.alert_catalogue import ALERTS
 from comfystow.core.records.json import to_json
 from comfystow.core.records.session import HostState, LoadedModel, PromptCount
+from support.shelves import safetensors
 
 TESTS = Path(__file__).resolve().parents[1]
 SERVER = "comfyui-1"
@@ -62,6 +64,7 @@ class Scene:
     exposition: str
     prometheus: str
     client: SyncEngineClient
+    models: Path
 
     def query(self, expression: str) -> list[dict]:
         text = get(f"{self.prometheus}/api/v1/query?{urllib.parse.urlencode({'query': expression})}")
@@ -76,7 +79,10 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     driver, state = root / "driver", root / "state"
     driver.mkdir()
     state.mkdir()
-    (root / "models").mkdir()
+    model = root / "models" / "loras" / "one.safetensors"
+    model.parent.mkdir(parents=True)
+    model.write_bytes(safetensors())
+    os.utime(model, (1_700_000_000, 1_700_000_000))
     source = TESTS / "monitor" / "fake_nvml.c"
     library = driver / "libnvidia-ml.so.1"
     subprocess.run(["gcc", "-shared", "-fPIC", "-w", "-DNEW_DRIVER", "-o", library, source], check=True)
@@ -98,14 +104,14 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         start(sys.executable, TESTS / "metrics" / "engine_in_a_pod.py", TESTS.parent, state)
         client = stack.enter_context(SyncEngineClient(state, settings, start=False))
         until(lambda: answers(client), "the engine answers")
-        tell_as_comfyui(client)
+        tell_as_comfyui(client, root / "models")
         port = free_port()
         address = f"127.0.0.1:{port}"
         where = ["--models-dir", root / "models", "--state-dir", state]
         start(sys.executable, TESTS.parent, "metrics", "--listen", address, *where)
         until(lambda: get(f"http://{address}/metrics"), "the exposition answers")
         prometheus = start_prometheus(root, address, start)
-        yield Scene(f"http://{address}/metrics", prometheus, client)
+        yield Scene(f"http://{address}/metrics", prometheus, client, root / "models")
 
 
 def answers(client: SyncEngineClient) -> bool:
@@ -115,8 +121,9 @@ def answers(client: SyncEngineClient) -> bool:
         return False
 
 
-def tell_as_comfyui(client: SyncEngineClient) -> None:
-    client.introduce(lambda: {"server_id": SERVER, "url": "http://127.0.0.1:8188"})
+def tell_as_comfyui(client: SyncEngineClient, models: Path) -> None:
+    layout = to_json(bare_layout(models))
+    client.introduce(lambda: {"server_id": SERVER, "url": "http://127.0.0.1:8188", "layout": layout})
     client.close()  # the next request introduces it
     state = HostState(
         queue_pending=2, queue_running=1, torch_allocated_bytes=5, torch_reserved_bytes=6,
@@ -144,7 +151,7 @@ def start_prometheus(root: Path, target: str, start: Callable[..., None]) -> str
 
 def keep_telling(scene: Scene) -> None:
     """ComfyUI speaks every few seconds; what it said goes stale."""
-    tell_as_comfyui(scene.client)
+    tell_as_comfyui(scene.client, scene.models)
 
 
 def test_every_query_of_the_dashboard_returns_data(scene: Scene) -> None:

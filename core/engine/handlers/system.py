@@ -60,6 +60,7 @@ async def metrics(call: Call) -> object:
     watch = call.runtime.watch
     seconds = call.runtime.settings.scrape_lease_seconds
     await watch.sampled("scrape", seconds, _SCRAPE_INTERVAL_SECONDS)
+    watch.report("library", await call.runtime.librarian.numbers.readings())
     return Text(metrics_text(watch), CONTENT_TYPE)
 
 
