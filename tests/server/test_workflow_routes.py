@@ -130,6 +130,9 @@ def test_lock_is_synced_as_a_job_and_workflows_come_back_changed(server: ComfySe
     place = Path(server.models) / "vae"
     (place / "sub").mkdir()
     (place / "locked.safetensors").rename(place / "sub" / "locked.safetensors")
+    assert (
+        server.stow("POST", "/library/scan", {}).status == 200
+    )  # two files have these bytes: which one moved, it knows
     relinked = server.stow("POST", "/workflow/relink", {"workflow": embedded["document"]}).json()
     assert relinked["renames"] == [{"from": "locked.safetensors", "to": "sub/locked.safetensors", "nodes": ["1"]}]
     assert "sub/locked.safetensors" in json.dumps(relinked["document"])
