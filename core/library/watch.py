@@ -86,28 +86,30 @@ class LibraryWatch:
         if self._leaving is not None:
             await asyncio.shield(self._leaving)
         try:
+            await self._library.scan()
             while True:
-                await self._library.scan()
-                await self._follow()
                 self._library.scanned.clear()
-                await self._library.scanned.wait()
+                if await self._follow():
+                    await self._library.scan()  # what came after the scan before and before the first event
+                else:
+                    await self._library.scanned.wait()
         except Exception:  # noqa: BLE001 - without it files show after a scan
             _log.exception("the library cannot be followed")
             self.problem = "the folders cannot be followed; the engine's log says why"
 
-    async def _follow(self) -> None:
-        """Go by what the last scan has seen."""
+    async def _follow(self) -> bool:
+        """Go by what the last scan has seen; true where other folders are followed from now on."""
         folders = await self._library.in_thread(self._folders)
         plan = await asyncio.to_thread(plan_live, folders, _is_network)
         if plan == self._plan:
-            return
+            return False
         await self._end_following()
         self._plan = plan
         try:
             from watchdog.observers import Observer
         except ImportError:
             self.problem = NO_WATCHDOG
-            return
+            return False
         self.problem = None
         observer = Observer()
         polled = bool(plan.polled)
@@ -121,6 +123,7 @@ class LibraryWatch:
             polled = True
         if polled:
             self._poller = asyncio.create_task(self._poll(), name="library-poll")
+        return True
 
     async def _end_following(self) -> None:
         poller, self._poller = self._poller, None
