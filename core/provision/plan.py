@@ -55,6 +55,8 @@ class PlanItem:
     size_bytes: int | None = None
     sha256: str | None = None
     base_model: str | None = None
+    licence: str | None = None
+    gated: bool | None = None
     fetch_bytes: int | None = 0
     error: ErrorInfo | None = None
 
@@ -120,7 +122,9 @@ class Planner:
         source = await self.check(request, session)
         request = replace(request, source=source)
         network = self.networks.of(session)
-        file = await resolve_request(request, network, self.networks.credentials(session))
+        credentials = self.networks.credentials(session)
+        file = await resolve_request(request, network, credentials)
+        terms = await network.sources.terms.of(file, credentials)
         layout = self.sessions.layout_for(session)
         placement = self.places.place(request, file, layout, allow_pickle=network.settings.allow_pickle)
         item = PlanItem(
@@ -135,6 +139,8 @@ class Planner:
             size_bytes=file.size_bytes,
             sha256=file.digest.hex if file.digest is not None and file.digest.algorithm == "sha256" else None,
             base_model=file.base_model_hint,
+            licence=terms.licence,
+            gated=terms.gated,
         )
         return await asyncio.to_thread(_decided, item, placement, file, self.copies(file))
 

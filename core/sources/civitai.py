@@ -190,7 +190,7 @@ def _resolved(
         url=f"{site}/api/download/models/{version.id}?{urlencode({'fileId': file.id})}",
         filename=_name(version, file, location),
         size_bytes=location.size_bytes,
-        digest=file.sha256,
+        digest=file.digest,
         accepts_ranges=location.accepts_ranges,
         folder_hint=folder_of_civitai(file.type, version.model_type),
         base_model_hint=version.base_model,

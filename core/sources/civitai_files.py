@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 from ..errors import AmbiguousSourceError, NotFoundError, ServerError
@@ -27,6 +29,7 @@ class VersionFile:
     primary: bool
     about_size_bytes: int | None
     sha256: Digest | None
+    digest: Digest | None
     hashes: dict[str, str]
     scans: dict[str, str]
 
@@ -148,7 +151,8 @@ def _file(row: dict[str, Any]) -> VersionFile:
     texts = (
         {name: value for name, value in hashes.items() if isinstance(value, str)} if isinstance(hashes, dict) else {}
     )
-    sha256 = texts.get("SHA256", "").lower()
+    hashes = {name.lower(): value.lower() for name, value in texts.items()}
+    sha256 = hashes.get("sha256", "")
     return VersionFile(
         id=int(row["id"]),
         name=_text(row.get("name")) or "",
@@ -159,9 +163,24 @@ def _file(row: dict[str, Any]) -> VersionFile:
         primary=row.get("primary") is True,
         about_size_bytes=round(size * 1024) if isinstance(size, int | float) and 0 <= size < 1e12 else None,
         sha256=Digest("sha256", sha256) if re.fullmatch(r"[0-9a-f]{64}", sha256) else None,
-        hashes={name.lower(): value.lower() for name, value in texts.items()},
+        digest=_digest(hashes),
+        hashes=hashes,
         scans={name: value for name in ("pickleScanResult", "virusScanResult") if (value := _text(row.get(name)))},
     )
+
+
+#: What proves a file best goes first. AutoV2 is the beginning of the SHA-256; AutoV3 and AutoV1 cover parts of it.
+_PROOFS = ("sha256", "blake3", "autov2", "crc32", "autov3", "autov1")
+
+
+def _digest(hashes: dict[str, str]) -> Digest | None:
+    """Return the best of the site's hashes that can be computed here; old files have no SHA-256."""
+    for name in _PROOFS:
+        if name == "blake3" and find_spec("blake3") is None:
+            continue
+        with contextlib.suppress(ValueError):
+            return Digest(name, hashes.get(name, ""))
+    return None
 
 
 def _number(value: object) -> int | None:

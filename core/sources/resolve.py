@@ -30,6 +30,7 @@ from .find_file import FileFinder
 from .huggingface import HuggingFace
 from .reference import parse_reference
 from .search import Search
+from .terms import TermsReader
 
 _log = logging.getLogger("comfystow.store")
 
@@ -45,6 +46,7 @@ class Sources:
         self.huggingface = HuggingFace(client, settings)
         self.civitai = Civitai(client, settings)
         self.search = Search(client, settings, self.civitai)
+        self.terms = TermsReader(client, settings)
         self.files = FileFinder(self.search, self.huggingface, self.civitai)
 
     def parse(self, text: str) -> Source:

@@ -67,7 +67,7 @@ class Turn:
 
     async def keep(self, path: Path) -> None:
         """Give a file that came from the origin, and was proven, to the others. A store that refuses is passed by."""
-        if self.served is Served.STORE or self.file.digest is None:
+        if self.served is Served.STORE or self.file.digest is None or self.file.digest.algorithm != "sha256":
             return
         try:
             await self._store.push(self.file.digest, path)

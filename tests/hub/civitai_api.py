@@ -12,6 +12,8 @@ import urllib.parse
 from collections.abc import Callable
 from typing import Any
 
+from blake3 import blake3
+
 from . import tokens
 from .catalogue import CivitaiFile, CivitaiModel, CivitaiVersion
 from .civitai_names import air, download_name, primary_file
@@ -193,7 +195,10 @@ class CivitaiApi:
             "CRC32": digests.crc32,
             "AutoV3": digests.auto_v3,
         }
-        return {name: value.upper() for name, value in hashes.items()}
+        told = self._world.settings.civitai_hashes.split(",")
+        if "BLAKE3" in told:
+            hashes["BLAKE3"] = blake3(b"".join(bytes(part) for part in file.blob.chunks(0, file.blob.size))).hexdigest()
+        return {name: value.upper() for name, value in hashes.items() if name in told}
 
     def _published(self) -> list[tuple[CivitaiModel, CivitaiVersion, CivitaiFile]]:
         rows = [

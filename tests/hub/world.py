@@ -50,6 +50,8 @@ class Settings:
     list_page_size: int = 1000
     # Send X-Xet-Hash and the xet-auth link, as the Hub does for most models today.
     xet_headers: bool = False
+    # Which kinds of hash Civitai tells, separated by commas; old files have only some.
+    civitai_hashes: str = "AutoV1,AutoV2,SHA256,CRC32,AutoV3"
 
 
 @dataclass(slots=True)

@@ -61,13 +61,15 @@ async def test_tls(engine, tls_hub, trusted, tmp_path, connections):
     assert result.bytes_fetched == SIZE
 
 
+@pytest.mark.parametrize("known", [True, False])
 @pytest.mark.parametrize("reset", [True, False])
 @pytest.mark.parametrize("connections", [1, 8])
-async def test_cut_tls_connections(engine, tls_hub, trusted, tmp_path, connections, reset):
+async def test_cut_tls_connections(engine, tls_hub, trusted, tmp_path, connections, reset, known):
     tls_hub.reset()
     row = tls_hub.add_direct("cut.bin", size_bytes=SIZE)
     tls_hub.fault("drop", file="cut.bin", after_bytes=333_333, reset=reset, fraction=0.5, times=8)
-    await engine.fetch(job(resolved(row["url"]), tmp_path / "cut.bin", connections=connections))
+    facts = {"size_bytes": SIZE, "sha256": row["sha256"]} if known else {}
+    await engine.fetch(job(resolved(row["url"], **facts), tmp_path / "cut.bin", connections=connections))
     assert sha256_of(tmp_path / "cut.bin") == row["sha256"]
 
 
@@ -83,14 +85,18 @@ async def test_untrusted_certificate_ends_it_at_the_first_try(tls_hub, tmp_path)
     assert not (tmp_path / "untrusted.bin").exists()
 
 
-async def test_name_that_does_not_resolve(tmp_path):
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("connections", [1, 8])
+async def test_name_that_does_not_resolve(tmp_path, connections, known):
     async def nothing(host: str, port: int) -> list[str]:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     gate = EgressGate(AllowList.build(Settings(allow_hosts=("models.test",))), lookup=nothing)
+    file = resolved("https://models.test/x.bin", **({"size_bytes": 1000, "sha256": "0" * 64} if known else {}))
     with open_engine(replace(QUICK, retry_limit=2), gate) as engine, pytest.raises(ConnectFailedError) as caught:
-        await engine.fetch(job(resolved("https://models.test/x.bin"), tmp_path / "x.bin"))
+        await engine.fetch(job(file, tmp_path / "x.bin", connections=connections))
     assert "models.test" in caught.value.message
+    assert not (tmp_path / "x.bin").exists()
 
 
 async def test_name_that_resolves_again_after_a_while(hub, tmp_path):
