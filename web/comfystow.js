@@ -12,6 +12,7 @@ import { Downloads } from "./stores/downloads.mjs";
 import { Forecast } from "./stores/forecast.mjs";
 import { Library } from "./stores/library.mjs";
 import { Missing, summary } from "./stores/missing.mjs";
+import { Pod } from "./stores/pod.mjs";
 import { System } from "./stores/system.mjs";
 import { Ui } from "./stores/ui.mjs";
 import { Panel } from "./ui/panel.mjs";
@@ -24,12 +25,13 @@ const api = new Api(host.fetchApi, localStorage);
 const downloads = new Downloads(api);
 const missing = new Missing(api, host);
 const system = new System(api, browserClock, () => !document.hidden);
+const pod = new Pod(api, browserClock, () => !document.hidden);
 const library = new Library(api, browserClock);
 const change = new Change(api, browserClock);
 const ui = new Ui();
 const forecast = new Forecast(api, missing, browserClock);
 const actions = new Actions({ api, downloads, missing, library, forecast, host, ui });
-const panel = new Panel({ host, downloads, missing, system, library, change, forecast, ui, actions }, VIEWS);
+const panel = new Panel({ host, downloads, missing, system, pod, library, change, forecast, ui, actions }, VIEWS);
 const watch = new Watch(missing, browserClock);
 const offer = new Offer({ open: openTab, wanted: () => !panel.open && host.setting(OFFER_SETTING) !== false });
 
@@ -49,6 +51,7 @@ host.on("comfystow.downloads", (detail) => downloads.merge(detail?.downloads ?? 
 host.on("comfystow.notice", (detail) => {
   if (detail?.kind === "alert") notify(detail.alert);
   if (detail?.kind === "lost") void readAgain();
+  if (detail?.kind === "pod") void pod.load();
 });
 host.on("comfystow.library", (detail) => {
   if (detail?.work) library.told(detail.work);
@@ -95,6 +98,7 @@ function notify(alert) {
 
 async function readAgain() {
   await downloads.load();
+  if (pod.there) void pod.load();
   watch.disk();
 }
 
@@ -173,6 +177,7 @@ register({
     });
     standBeside(() => void downloadMissing());
     void downloads.load();
+    void pod.load();
     watch.opened();
   },
 });

@@ -50,6 +50,25 @@ export function duration(seconds) {
 }
 
 /**
+ * @param {number} seconds
+ * @returns {string} a countdown: `8:40`, `1:08:40`
+ */
+export function clock(seconds) {
+  const whole = Math.max(0, Math.round(seconds));
+  const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor((whole % 3600) / 60), whole % 60];
+  const tail = `${String(minutes).padStart(hours > 0 ? 2 : 1, "0")}:${String(rest).padStart(2, "0")}`;
+  return hours > 0 ? `${hours}:${tail}` : tail;
+}
+
+/**
+ * @param {number} dollars providers bill in them
+ * @returns {string} `$0.69`
+ */
+export function money(dollars) {
+  return `$${dollars.toFixed(2)}`;
+}
+
+/**
  * Split a name so that the end stays when it is cut: `…fp8.safetensors` tells files apart better than their beginning.
  *
  * @param {string} name

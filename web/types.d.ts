@@ -236,7 +236,82 @@ declare namespace Stow {
       };
     }[];
     cost_per_hour: number | null;
+    cost_so_far?: number | null;
     alerts: Alert[];
+  }
+
+  interface Signal {
+    name: string;
+    activity: "active" | "idle" | "unknown";
+    words: string;
+  }
+
+  /** Where the idle policy stands; seconds are on its clock, unknown is null. */
+  interface IdleView {
+    mode: "off" | "notify" | "stop" | "terminate";
+    state: "off" | "starting" | "watching" | "grace" | "stopping" | "stopped" | "failed";
+    idle_seconds: number | null;
+    quiet_seconds: number | null;
+    unknown_seconds: number | null;
+    stops_in_seconds: number | null;
+    timeout_seconds: number;
+    grace_seconds: number;
+    reason: "idle" | "lifetime" | null;
+    why: string;
+    signals: Signal[];
+    keep_alive_seconds: number;
+    problems: string[];
+    result: { done: boolean; words: string; hint: string | null } | null;
+  }
+
+  interface MachineView {
+    provider: string;
+    id: string | null;
+    status: string | null;
+    gpu: string | null;
+    region: string | null;
+    locked: boolean | null;
+    survives: "termination" | "stop" | "nothing" | null;
+    note: string | null;
+    cost_per_hour: number | null;
+    cost_so_far: number | null;
+    saved_this_month: number;
+    can_stop: boolean;
+  }
+
+  interface Service {
+    name: string;
+    title: string;
+    state: "off" | "waiting" | "starting" | "ready" | "unhealthy" | "backoff" | "crash_loop" | "stopping" | "stopped";
+    reason: string | null;
+    port: number | null;
+    url: string | null;
+    startup_seconds: number | null;
+    restarts: number;
+  }
+
+  interface BootLine {
+    state: "ok" | "warn" | "off";
+    what: string;
+    detail: string;
+    seconds: number | null;
+  }
+
+  interface Finding {
+    check: string;
+    state: "ok" | "warn" | "bad" | "unknown";
+    what: string;
+    what_to_do: string | null;
+  }
+
+  /** `GET /pod`; `machine` and `idle` are null where nobody rents the machine out. */
+  interface PodView {
+    present: boolean;
+    started_at: number;
+    services: Service[];
+    boot: BootLine[];
+    machine: MachineView | null;
+    idle: IdleView | null;
   }
 
   type LibraryFlag = "damaged" | "duplicates" | "unidentified" | "unreferenced";
@@ -463,6 +538,8 @@ declare namespace Stow {
     /** A number beside the title; null shows none. */
     count(context: Context): number | null;
     render(context: Context): { body: Child; foot: [Child, Child] };
+    /** Whether there is such a tab here; one that says nothing always is. */
+    there?(context: Context): boolean;
     /** Called when the view comes into sight and when it goes out of it. */
     shown?(context: Context): void;
     hidden?(context: Context): void;
@@ -475,6 +552,7 @@ declare namespace Stow {
     downloads: import("./stores/downloads.mjs").Downloads;
     missing: import("./stores/missing.mjs").Missing;
     system: import("./stores/system.mjs").System;
+    pod: import("./stores/pod.mjs").Pod;
     library: import("./stores/library.mjs").Library;
     forecast: import("./stores/forecast.mjs").Forecast;
     change: import("./stores/change.mjs").Change;

@@ -32,6 +32,7 @@ _log = logging.getLogger("comfystow.idle")
 _DESCRIBE_SECONDS = 600.0
 #: A signal that takes longer than this is unknown.
 _SIGNAL_SECONDS = 20.0
+_HOUR_SECONDS = 3600.0
 MOST_KEEP_ALIVE_SECONDS = 7 * 86400.0
 
 
@@ -291,15 +292,19 @@ class Keeper:
     # The machine
 
     @property
-    def age_seconds(self) -> float:
-        """For how long the container has been up."""
-        return self._outside.age_seconds()
-
-    @property
     def cost_per_hour(self) -> float | None:
         """The owner's word before the provider's."""
         own = self.settings.cost_per_hour
         return own if own is not None else self.machine.cost_per_hour
+
+    @property
+    def cost_so_far(self) -> float | None:
+        """What it has cost since its provider started it, else since its container began."""
+        price, began = self.cost_per_hour, self.machine.started_at
+        if price is None:
+            return None
+        seconds = time.time() - began if began is not None else self._outside.age_seconds()
+        return max(0.0, seconds) / _HOUR_SECONDS * price
 
     def look_at_machine(self) -> None:
         """Ask the provider what the machine is, beside all else; not more often than every ten minutes."""

@@ -7,6 +7,7 @@ import { Change } from "../../web/stores/change.mjs";
 import { Forecast } from "../../web/stores/forecast.mjs";
 import { Library } from "../../web/stores/library.mjs";
 import { Missing } from "../../web/stores/missing.mjs";
+import { Pod } from "../../web/stores/pod.mjs";
 import { System } from "../../web/stores/system.mjs";
 import { Ui } from "../../web/stores/ui.mjs";
 import { FakeClock } from "./clock.mjs";
@@ -35,6 +36,7 @@ export async function parts(test) {
   const clock = new FakeClock();
   const sight = { visible: true };
   const system = new System(api, clock, () => sight.visible);
+  const pod = new Pod(api, clock, () => sight.visible);
   const library = new Library(api, clock);
   const change = new Change(api, clock);
   const ui = new Ui();
@@ -49,6 +51,7 @@ export async function parts(test) {
     downloads,
     missing,
     system,
+    pod,
     library,
     change,
     forecast,

@@ -28,13 +28,14 @@ export class Panel {
       drawBars: () => moveBars(this.#root, (id) => context.downloads.get(id)),
       visible: () => this.open && !document.hidden,
     });
-    const { downloads, missing, system, library, change, forecast, ui } = context;
-    for (const store of [downloads, missing, system, library, change, forecast, ui])
+    const { downloads, missing, system, pod, library, change, forecast, ui } = context;
+    for (const store of [downloads, missing, system, pod, library, change, forecast, ui])
       store.onChange(() => this.#paint.now());
-    for (const store of [downloads, system]) store.onProgress(() => this.#paint.soon());
+    for (const store of [downloads, system, pod]) store.onProgress(() => this.#paint.soon());
     library.onProgress(() => this.#paint.now()); // rows that were asked for by scrolling: a moment's gap is seen
     document.addEventListener("visibilitychange", () => {
       system.turned();
+      pod.turned();
       this.#paint.now();
     });
     this.#themes = new MutationObserver(() => this.#paint.now());
@@ -130,7 +131,12 @@ export class Panel {
 
   get #view() {
     const first = /** @type {Stow.View} */ (this.#views[0]);
-    return this.#views.find((view) => view.id === this.#context.ui.view) ?? first;
+    return this.#there.find((view) => view.id === this.#context.ui.view) ?? first;
+  }
+
+  /** The tabs that there are: not every machine is a pod. */
+  get #there() {
+    return this.#views.filter((view) => view.there?.(this.#context) ?? true);
   }
 
   /**
@@ -148,7 +154,7 @@ export class Panel {
 
   /** @param {Stow.View} current */
   #tabs(current) {
-    const tabs = this.#views.map((view) => {
+    const tabs = this.#there.map((view) => {
       const count = view.count(this.#context);
       const selected = view === current;
       return h(
@@ -184,8 +190,8 @@ export class Panel {
     const move = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
     if (move === undefined) return;
     event.preventDefault();
-    const at = this.#views.indexOf(this.#view);
-    const next = this.#views[(at + move + this.#views.length) % this.#views.length];
+    const there = this.#there;
+    const next = there[(there.indexOf(this.#view) + move + there.length) % there.length];
     if (next === undefined) return;
     this.#context.ui.show(next.id);
     this.#draw();

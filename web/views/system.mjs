@@ -1,6 +1,6 @@
 /** The sub-tab System: GPUs, what ComfyUI has loaded, the machine, and what needs somebody's eye. */
 
-import { duration, progress, rate, size } from "../format.mjs";
+import { duration, money, progress, rate, size } from "../format.mjs";
 import { h } from "../ui/dom.mjs";
 import { button, facts, head, meta, say, sentence, trouble } from "../ui/parts.mjs";
 import { drawSparks } from "../ui/spark.mjs";
@@ -148,6 +148,7 @@ function tidy(cores) {
  * @returns {[Stow.Child, Stow.Child]}
  */
 function foot({ system }) {
-  const price = system.view?.cost_per_hour;
-  return ["Sampled while you look", price ? `${price.toFixed(2)} / h` : null];
+  const { cost_per_hour: price, cost_so_far: spent } = system.view ?? {};
+  const cost = facts([price ? `${money(price)} / h` : "", spent ? `${money(spent)} so far` : ""]);
+  return ["Sampled while you look", cost];
 }

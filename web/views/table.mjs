@@ -3,7 +3,8 @@
 import { downloadsView } from "./downloads.mjs";
 import { libraryView } from "./library.mjs";
 import { missingView } from "./missing.mjs";
+import { podView } from "./pod.mjs";
 import { systemView } from "./system.mjs";
 
 /** @type {readonly Stow.View[]} */
-export const VIEWS = [missingView, downloadsView, libraryView, systemView];
+export const VIEWS = [missingView, downloadsView, libraryView, systemView, podView];

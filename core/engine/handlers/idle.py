@@ -12,8 +12,6 @@ from ...records.idle import KeepAliveRequest
 from ...records.json import to_json
 from .call import Call, Handler
 
-_HOUR_SECONDS = 3600.0
-
 
 async def keep_alive(call: Call) -> object:
     """Take or end a wish; one a session."""
@@ -49,14 +47,13 @@ def idle_view(keeper: Keeper) -> dict[str, Any]:
 def machine_view(keeper: Keeper) -> dict[str, Any]:
     """Return the machine and its price; the provider is asked beside this answer, and seldom."""
     keeper.look_at_machine()
-    machine, price, now = keeper.machine, keeper.cost_per_hour, time.time()
-    began = machine.started_at if machine.started_at is not None else now - keeper.age_seconds
+    machine, now = keeper.machine, time.time()
     month = datetime.now(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0).timestamp()
     return {
         **to_json(machine),
         "provider": keeper.provider.name if machine.provider == "none" else machine.provider,
-        "cost_per_hour": price,
-        "cost_so_far": None if price is None else max(0.0, now - began) / _HOUR_SECONDS * price,
+        "cost_per_hour": keeper.cost_per_hour,
+        "cost_so_far": keeper.cost_so_far,
         "saved_this_month": saved(keeper.savings.stops, month, now),
         "can_stop": keeper.provider.can_stop,
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ...alerts.view import MAX_POINTS, alerts_view, history_view, metrics_text, system_view
 from ...errors import UsageError
 from ...metrics.exposition import CONTENT_TYPE
@@ -16,7 +18,14 @@ _SCRAPE_INTERVAL_SECONDS = 5.0
 
 async def show(call: Call) -> object:
     """Show what is known; nothing is sampled for it."""
-    return system_view(call.runtime.watch)
+    return _shown(call)
+
+
+def _shown(call: Call) -> dict[str, Any]:
+    """Show the machine; what it costs is known also while nobody looks after it."""
+    view, keeper = system_view(call.runtime.watch), call.runtime.idle
+    price = view["cost_per_hour"] if view["cost_per_hour"] is not None else keeper.cost_per_hour
+    return {**view, "cost_per_hour": price, "cost_so_far": keeper.cost_so_far}
 
 
 async def lease(call: Call) -> object:
@@ -28,7 +37,7 @@ async def lease(call: Call) -> object:
         raise UsageError(f"`holder` is longer than {_MAX_HOLDER_LENGTH} characters")
     holder = f"{request.holder} of {call.session_id}"
     await call.runtime.watch.sampled(holder, request.seconds, request.interval_seconds)
-    return system_view(call.runtime.watch)
+    return _shown(call)
 
 
 async def history(call: Call) -> object:

@@ -11,7 +11,8 @@ SYSTEM_ROUTES: tuple[Route, ...] = (
         path="/system",
         name="system.show",
         summary="Show the latest sample of the machine, and what each ComfyUI does; samples nothing by itself",
-        returns="`{sampling, age_seconds, sample, disk_full_in_seconds, hosts, alerts, …}`; `sample` may be null",
+        returns="`{sampling, age_seconds, sample, disk_full_in_seconds, hosts, cost_per_hour, cost_so_far, alerts, "
+        "…}`; `sample` may be null",
     ),
     Route(
         method="POST",

@@ -17,6 +17,9 @@ const WEB = fileURLToPath(new URL("../../../web/", import.meta.url));
 const TYPES = { ".js": "text/javascript", ".mjs": "text/javascript", ".css": "text/css", ".html": "text/html" };
 const ROUTES = "/api/comfystow/v1";
 
+/** No pod: nobody rents this machine out. */
+export const nowhere = { present: false, started_at: 0, services: [], boot: [], machine: null, idle: null };
+
 export class FakeServer {
   #server = createServer((request, response) => void this.#answer(request, response));
   /** @type {import("node:http").ServerResponse[]} */
@@ -35,6 +38,8 @@ export class FakeServer {
     candidates: [],
     usage: null,
     library: emptyLibrary,
+    pod: nowhere,
+    findings: [],
   };
   /** @type {{ method: string, path: string, body: any, headers: any }[]} */
   asked = [];
@@ -108,6 +113,10 @@ export class FakeServer {
     if (route === "GET /system/history") return [200, this.state.history];
     if (route === "POST /system/free") return [200, {}];
     if (route === "GET /library/usage" && this.state.usage) return [200, this.state.usage];
+    if (route === "GET /pod") return [200, this.state.pod];
+    if (route === "GET /pod/doctor") return [200, { findings: this.state.findings }];
+    if (route === "POST /idle/keep-alive") return [200, this.#keptAlive(body.seconds)];
+    if (path.startsWith("/pod/services/")) return [200, {}];
     const library = answerLibrary(this.state.library, request.method, path, query, body);
     if (library !== null) return library;
     if (route === "GET /downloads") return [200, { downloads: this.state.downloads }];
@@ -123,6 +132,12 @@ export class FakeServer {
       return [200, { provider: path.split("/")[2], is_set: true, origin: "file" }];
     }
     return this.#control(path);
+  }
+
+  #keptAlive(seconds) {
+    const calm = { state: "watching", idle_seconds: null, stops_in_seconds: null };
+    Object.assign(this.state.pod.idle, calm, { keep_alive_seconds: seconds });
+    return this.state.pod.idle;
   }
 
   #submit(request) {
