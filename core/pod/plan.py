@@ -119,6 +119,7 @@ def make_plan(
     extra = make_folders(layout, folder, report, write=write)
     tuning = tune(machine_of(settings, installation, volume, home, folder), environment)
     passwords = passwords_of(settings, state_dir, folder, volume, report, write=write)
+    secret_made = write and secret_of(settings, state_dir, report)
     words = comfyui_words(settings, provider, layout, extra, folder, volume, questions.flags(), report)
     comfyui = installation.comfyui or Path.cwd()
     mark = secrets.token_hex(16)
@@ -151,7 +152,7 @@ def make_plan(
         rows=met(table(ground, more)),
         tuning=tuning,
         passwords=passwords,
-        access_secret_made=secret_of(settings, state_dir, report) if write else False,
+        access_secret_made=secret_made,
         mark=mark,
         report=report,
     )
