@@ -9,14 +9,16 @@ from pathlib import Path
 from ..errors import UsageError
 
 #: Modules of bench/ with a `main(arguments) -> exit code`.
-SUITES = ("download", "faults", "image", "manners", "monitor")
+SUITES = ("download", "faults", "image", "manners", "monitor", "pod")
 _BENCH = Path(__file__).resolve().parents[2] / "bench"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument(
-        "suite", choices=SUITES, help="speed beside other tools, faults, the pod's image, use of the machine"
+        "suite",
+        choices=SUITES,
+        help="speed beside other tools, faults, the image and start of a pod, use of the machine",
     )
     parser.add_argument("words", nargs=argparse.REMAINDER, metavar="…", help="of the suite; it has its own `--help`")
 

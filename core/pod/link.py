@@ -9,7 +9,6 @@ import os
 from collections.abc import Callable, Mapping
 
 from ..config import Settings, session_environment
-from ..engine.attach import wait_for_end
 from ..engine.client import EngineClient
 from ..engine.handlers.pod import TELL_SECONDS
 from ..errors import StowError
@@ -18,6 +17,7 @@ from ..records.pod import PodState
 from ..records.session import Session
 from .plan import PodPlan
 from .provision import Provisioning
+from .supervisor import ended
 from .wanted import describe
 
 _log = logging.getLogger("comfystow.pod")
@@ -33,7 +33,6 @@ class Link:
     def __init__(
         self, plan: PodPlan, settings: Settings, provisioning: Provisioning, state: Callable[[], PodState]
     ) -> None:
-        self._state_dir, self._settings = plan.state_dir, settings
         self._provisioning = provisioning
         self._state = state
         self._changed = asyncio.Event()
@@ -57,12 +56,15 @@ class Link:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         try:
+            pid = (await self.client.ready()).info.pid
             await self.client.call("POST", "/engine/stop", {"reason": "the pod ends"})
+            async with asyncio.timeout(_LEAVE_SECONDS):
+                await ended(pid)
         except StowError as err:
             _log.info("the engine was not asked to leave: %s", err.message)
-        await self.client.close()
-        if not await asyncio.to_thread(wait_for_end, self._state_dir, self._settings, _LEAVE_SECONDS):
+        except TimeoutError:
             _log.warning("the engine still works; what it has is journalled")
+        await self.client.close()
 
     async def _tell(self) -> None:
         while True:

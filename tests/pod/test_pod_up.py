@@ -217,6 +217,20 @@ def test_metrics_tell_the_services(pod: RunningPod) -> None:
     assert 'service="ssh"' not in text
 
 
+def test_doctor_examines_the_pod_over_http_and_from_a_shell(pod: RunningPod) -> None:
+    before = {path: path.stat().st_mtime_ns for path in (pod.volume, pod.volume / "models")}
+    findings = pod.ask("comfyui", "/comfystow/v1/pod/doctor", timeout_seconds=100).json()["findings"]
+    assert {path: path.stat().st_mtime_ns for path in before} == before  # GET changes nothing
+    told = {(row["check"], row["state"]) for row in findings}
+    assert {("services", "ok"), ("passwords", "ok"), ("arguments", "ok"), ("clock", "ok"), ("layout", "ok")} <= told
+    assert ("quota", "unknown") in told
+    assert not [row for row in findings if row["state"] == "bad"]
+    done = pod.run("pod", "doctor", "--json")
+    data = json.loads(done.stdout)
+    assert (done.returncode, data["healthy"]) == (0, True)
+    assert ("quota", "ok") in {(row["check"], row["state"]) for row in data["findings"]}
+
+
 def test_second_pod_on_one_machine_is_refused(pod: RunningPod) -> None:
     done = pod.run("pod", "up")
     assert done.returncode == 1

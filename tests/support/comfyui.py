@@ -153,6 +153,12 @@ class ComfyServer:
 
     def start(self, timeout_seconds: float = START_SECONDS) -> ComfyServer:
         """Start the server and wait until it answers; on the same port as before."""
+        self.launch()
+        self._wait(timeout_seconds)
+        return self
+
+    def launch(self) -> None:
+        """Start the server, without waiting for anything."""
         if self.pid is not None:
             raise ComfyError("it runs already")
         with self.log_file.open("ab") as sink:
@@ -165,8 +171,6 @@ class ComfyServer:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self._wait(timeout_seconds)
-        return self
 
     def _wait(self, timeout_seconds: float) -> None:
         deadline = time.monotonic() + timeout_seconds
