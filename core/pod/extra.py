@@ -20,6 +20,7 @@ from pathlib import Path
 from ..config import POD_SECRETS
 from ..errors import ManifestError
 from ..workflow.yaml_text import Part, read_yaml
+from .order import start_levels
 from .probe import CommandProbe, HttpProbe, Probe, TcpProbe
 from .service import Missing, Service
 
@@ -27,22 +28,20 @@ _TOP = frozenset({"services"})
 _ROW = frozenset({"name", "title", "command", "port", "needs", "directory", "environment", "check"})
 _CHECK = frozenset({"path", "status", "command"})
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
-_TAKEN = frozenset({"comfyui", "jupyter", "files", "ssh"})
+TAKEN = frozenset({"comfyui", "jupyter", "files", "ssh"})
 _OK = 200
 
 
 def extra_rows(file: str | None, environment: Mapping[str, str]) -> tuple[Service | Missing, ...]:
-    """Read the file. Raises: ManifestError: names the line."""
-    return tuple(_row(part, environment) for part in _parts(file))
-
-
-def extra_names(file: str | None) -> list[str]:
-    """Return the names alone. Raises: ManifestError: names the line."""
-    names = [_name(part.fields("a service", _ROW), part) for part in _parts(file)]
+    """Read the file. Raises: ManifestError: names the line; ConfigError: services that need each other in a circle."""
+    rows = tuple(_row(part, environment) for part in _parts(file))
+    names = [row.name for row in rows]
     for name in names:
         if names.count(name) > 1:
             raise ManifestError(f"{file}: there are two services `{name}`")
-    return names
+    needs = {row.name: row.needs if isinstance(row, Service) else () for row in rows}
+    start_levels({**dict.fromkeys(TAKEN, ()), **needs})
+    return rows
 
 
 def _parts(file: str | None) -> tuple[Part, ...]:
@@ -88,7 +87,7 @@ def _name(fields: dict[str, Part], part: Part) -> str:
     if "name" not in fields:
         part.fail("a service needs a `name`")
     name = fields["name"].text("`name`")
-    if not _NAME.fullmatch(name) or name in _TAKEN:
+    if not _NAME.fullmatch(name) or name in TAKEN:
         fields["name"].fail("a name has small letters, digits and hyphens, and is none of ours")
     return name
 

@@ -105,7 +105,7 @@ def make_plan(
 ) -> PodPlan:
     """Find everything out and make the folders; with `write` false nothing is made.
 
-    Raises: ConfigError: arguments that cannot be read; EngineError: a local folder that cannot be had.
+    Raises: EngineError: a local folder that cannot be had.
     """
     report = BootReport()
     provider = detect_provider(environment)

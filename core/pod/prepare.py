@@ -10,7 +10,7 @@ from pathlib import Path
 from ..config import Settings
 from ..engine.installation import Installation, interpreter_of
 from ..engine.secret import access_secret, has_secret, keep_secret
-from ..errors import StowError
+from ..errors import ConfigError, StowError
 from ..paths import MODEL_SUFFIXES, PICKLE_SUFFIXES
 from ..records.pod import BootState
 from .comfyui import arguments_for, keep_known, split_arguments, without_effect
@@ -180,8 +180,12 @@ def comfyui_words(
     known: frozenset[str] | None,
     report: BootReport,
 ) -> tuple[str, ...]:
-    """Return ComfyUI's arguments, without what it does not know. Raises: ConfigError."""
-    given = split_arguments(settings.comfyui_arguments)
+    """Return ComfyUI's arguments, without what it does not know."""
+    try:
+        given = split_arguments(settings.comfyui_arguments)
+    except ConfigError as err:
+        given = ()
+        report.say(BootState.WARN, "arguments of your own", f"{err.message}; none of them is passed on")
     # SQLite needs locks that network file systems do not give.
     local = volume is None or not volume.writable or volume.network is not False
     database = (folder if local else layout.user) / "comfyui.db"

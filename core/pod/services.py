@@ -69,6 +69,12 @@ def url_of(ground: Ground, port: int) -> str:
     return ground.provider.url(port) or f"http://127.0.0.1:{port}"
 
 
+def _here(ground: Ground) -> str:
+    """Return where on this machine a service answers."""
+    listen = ground.settings.listen
+    return "127.0.0.1" if listen in {"0.0.0.0", "::", ""} else listen  # noqa: S104 - compared, not bound
+
+
 def _comfyui(ground: Ground) -> Service | Missing:
     port = ground.settings.comfyui_port
     origin = ground.provider.origin(port)
@@ -83,12 +89,16 @@ def _comfyui(ground: Ground) -> Service | Missing:
         environment=environment,
         directory=ground.comfyui,
         # Small whatever the queue holds; /queue answers with every waiting prompt.
-        probe=HttpProbe(port=port, path="/prompt", key="exec_info"),
+        probe=HttpProbe(host=_here(ground), port=port, path="/prompt", key="exec_info"),
         port=port,
         url=url_of(ground, port),
         # As a request from elsewhere looks: through a proxy, under another name.
         unlocked=HttpProbe(
-            port=port, path="/prompt", key="exec_info", headers={"Host": "pod.invalid", "X-Forwarded-For": "192.0.2.1"}
+            host=_here(ground),
+            port=port,
+            path="/prompt",
+            key="exec_info",
+            headers={"Host": "pod.invalid", "X-Forwarded-For": "192.0.2.1"},
         ),
         waits_for_models=ground.waits_for_models,
     )
@@ -118,10 +128,16 @@ def _jupyter(ground: Ground) -> Service | Missing:
             "SHELL": ground.environment.get("SHELL") or shutil.which("bash") or "/bin/sh",
         },
         directory=ground.home,
-        probe=HttpProbe(port=port, path="/api/status", key="kernels", headers={"Authorization": f"token {token}"}),
+        probe=HttpProbe(
+            host=_here(ground),
+            port=port,
+            path="/api/status",
+            key="kernels",
+            headers={"Authorization": f"token {token}"},
+        ),
         port=port,
         url=url_of(ground, port),
-        unlocked=HttpProbe(port=port, path="/api/status", key="kernels"),
+        unlocked=HttpProbe(host=_here(ground), port=port, path="/api/status", key="kernels"),
     )
 
 
@@ -142,10 +158,12 @@ def _files(ground: Ground) -> Service | Missing:
         directory=folder,
         files={configuration: copyparty_configuration(ground, folder)},
         # Anybody gets 200 and an empty list: only the rights in the answer tell that the password works.
-        probe=HttpProbe(port=port, path="/?ls", key="perms", holds="read", headers={"PW": password}),
+        probe=HttpProbe(
+            host=_here(ground), port=port, path="/?ls", key="perms", holds="read", headers={"PW": password}
+        ),
         port=port,
         url=url_of(ground, port),
-        unlocked=HttpProbe(port=port, path="/?ls", key="perms", holds="read"),
+        unlocked=HttpProbe(host=_here(ground), port=port, path="/?ls", key="perms", holds="read"),
     )
 
 
@@ -183,7 +201,7 @@ def _ssh(ground: Ground) -> Service | Missing:
         environment=base_environment(ground),
         directory=ground.folder,
         files=files,
-        probe=TcpProbe(port=port, banner="SSH-"),
+        probe=TcpProbe(host=_here(ground), port=port, banner="SSH-"),
         port=port,
     )
 

@@ -15,23 +15,23 @@ from typing import Any
 from ..config import Settings
 from ..engine.installation import Installation
 from ..engine.podfile import PodPlace, pod_file, read_pod, write_pod
-from ..errors import ConflictError, UsageError
+from ..errors import ConflictError, StowError, UsageError
 from ..records.json import to_json
 from ..records.pod import BootState, PodState, ServiceState
 from .control import serve_control
 from .controller import Controller
-from .extra import extra_names, extra_rows
+from .extra import extra_rows
 from .link import Link
 from .plan import PodPlan, Questions, local_folder, make_plan
 from .provision import Provisioning
 from .report import keep, rendered, settled
 from .restart import RestartPolicy
-from .service import Timing
+from .service import Missing, Service, Timing
 from .shown import show_secrets, tuning_lines
 from .supervisor import Supervisor
 from .tail import Tail
 from .verify import after_start
-from .wanted import Wishes, read_wishes
+from .wanted import Wishes, describe, read_wishes
 
 _log = logging.getLogger("comfystow.pod")
 
@@ -71,17 +71,27 @@ class Pod:
         if comfyui is None:
             raise UsageError("`pod up` needs a ComfyUI", hint="give --comfyui DIR")
         questions = Questions(comfyui, self._environment)
-        names = [*self._settings.services, *extra_names(self._settings.services_file)]
+        more, problem = self._more()
+        names = [*self._settings.services, *(row.name for row in more)]
         supervisor = Supervisor(local_folder(self._settings))
         supervisor.launch(names)  # it takes its time to come up, and we to find everything out
         try:
-            self._plan, wishes = await asyncio.to_thread(self._prepare, questions)
+            self._plan, wishes = await asyncio.to_thread(self._prepare, questions, more)
+            if problem is not None:
+                self._plan.report.say(BootState.WARN, "services of your own", problem)
             await asyncio.to_thread(supervisor.prepare, self._plan.services)
             return await self._live(wishes, supervisor)
         finally:
             await supervisor.close()
 
-    def _prepare(self, questions: Questions) -> tuple[PodPlan, Wishes]:
+    def _more(self) -> tuple[tuple[Service | Missing, ...], str | None]:
+        """Read the owner's services; a mistake among them stops no other."""
+        try:
+            return extra_rows(self._settings.services_file, self._environment), None
+        except StowError as err:
+            return (), describe(err)
+
+    def _prepare(self, questions: Questions, more: tuple[Service | Missing, ...]) -> tuple[PodPlan, Wishes]:
         wishes = read_wishes(self._settings)
         plan = make_plan(
             self._settings,
@@ -89,7 +99,7 @@ class Pod:
             self._environment,
             questions=questions,
             waits_for_models=wishes.before,
-            more=extra_rows(self._settings.services_file, self._environment),
+            more=more,
         )
         for line in tuning_lines(plan.tuning):
             plan.report.say(line.state, line.what, line.detail)

@@ -8,8 +8,8 @@ import pytest
 from comfystow.core.engine.installation import bare_layout
 from comfystow.core.errors import ConfigError
 from comfystow.core.pod.comfyui import arguments_for, flags_of, keep_known, split_arguments, without_effect
-from comfystow.core.pod.controller import start_levels
 from comfystow.core.pod.layout import derive_layout
+from comfystow.core.pod.order import start_levels
 from comfystow.core.pod.provider import detect_provider
 from comfystow.core.pod.restart import RestartPolicy, after_end
 from comfystow.core.pod.tuning import Machine, added, tune

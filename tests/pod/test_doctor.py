@@ -313,3 +313,21 @@ def test_services_of_a_pod_that_are_ill_are_bad(tmp_path: Path) -> None:
     ]}  # fmt: skip
     rows = told(access.ports(a_machine(tmp_path, pod=pod)), "services")
     assert rows == [("bad", "ComfyUI is crash loop: it ended with 1"), ("ok", "JupyterLab is ready on port 8888")]
+
+
+def test_only_ports_that_are_open_to_others_are_asked_for_passwords(tmp_path: Path) -> None:
+    """A ComfyUI on loopback needs none; a recorded /proc/net/tcp (proc_net_tcp(5))."""
+    rows = {
+        "tcp": ["0100007F:1FFC 00000000:0000 0A", "00000000:22B8 00000000:0000 0A", "00000000:1F90 0100007F:9999 01"],
+        "tcp6": [
+            "00000000000000000000000001000000:1000 0 0A",
+            "0000000000000000FFFF00000100007F:1001 0 0A",
+            "00000000000000000000000000000000:0016 0 0A",
+        ],
+    }
+    (tmp_path / "net").mkdir()
+    for name, lines in rows.items():
+        text = "".join(f"  {place}: {line} and more\n" for place, line in enumerate(lines))
+        (tmp_path / "net" / name).write_text(f"  sl  local_address rem_address st\n{text}")
+    assert access.listening_elsewhere(tmp_path) == {0x22B8, 0x16}
+    assert access.listening_elsewhere(tmp_path / "none") is None

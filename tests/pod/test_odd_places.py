@@ -139,6 +139,20 @@ def test_dry_run_says_everything_and_does_nothing(make_pod, tmp_path: Path) -> N
     assert "s3cret-word" not in done.stdout
 
 
+def test_mistakes_in_what_the_owner_gave_stop_no_service(make_pod, tmp_path: Path) -> None:
+    """A container that ends at once is started again for ever, and costs money meanwhile."""
+    services = tmp_path / "services.yaml"
+    services.write_text("services: [{name: a, command: [sh]}]\n")
+    pod = make_pod(COMFYSTOW_SERVICES_FILE=str(services), COMFYSTOW_COMFYUI_ARGUMENTS="--a 'b")
+    (pod.volume / "models.yaml").write_text("version: 7\n")
+    pod.up()
+    assert pod.service("files")["state"] == "ready"
+    assert "line 1" in pod.line("services of your own")["detail"]
+    assert "cannot be read" in pod.line("arguments of your own")["detail"]
+    pod.until(lambda: any(row["what"] == "models to fetch" for row in pod.state()["boot"]), "word of the manifest")
+    assert "version 7 is not known" in pod.line("models to fetch")["detail"]
+
+
 def test_health_without_a_pod_is_ill(make_pod) -> None:
     done = make_pod().run("pod", "health", "--json")
     assert done.returncode == 1

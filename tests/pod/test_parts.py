@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from comfystow.core.config import load_settings
-from comfystow.core.errors import ManifestError
-from comfystow.core.pod.extra import extra_names, extra_rows
+from comfystow.core.errors import ConfigError, ManifestError
+from comfystow.core.pod.extra import extra_rows
 from comfystow.core.pod.machine import find_tcmalloc, packages_compiled, really_loaded
 from comfystow.core.pod.passwords import kept_passwords, passwords_for
 from comfystow.core.pod.prepare import holds_models, met
@@ -108,7 +108,7 @@ def test_owner_adds_services_by_a_file(tmp_path: Path) -> None:
     assert isinstance(gone, Missing)
     assert gone.reason == "`no-such-program-here` is not installed"
     assert worker.probe == CommandProbe(words=("test", "-e", "/x"))
-    assert extra_names(str(file)) == ["board", "gone", "worker"]
+    assert [row.name for row in (board, gone, worker)] == ["board", "gone", "worker"]
     assert extra_rows(None, {}) == ()
 
 
@@ -129,6 +129,20 @@ def test_mistake_in_that_file_names_its_line(tmp_path: Path, text: str, problem:
     with pytest.raises(ManifestError, match=problem) as error:
         extra_rows(str(file), {})
     assert "line 1" in error.value.message
+
+
+@pytest.mark.parametrize(
+    ("needs", "problem"),
+    [(("b", "a"), "in a circle: a, b"), (("jupyter", "nobody"), "needs `nobody`, which is not there")],
+)
+def test_services_that_can_never_start_are_refused(tmp_path: Path, needs: tuple[str, str], problem: str) -> None:
+    file = tmp_path / "services.yaml"
+    rows = [
+        f"{{name: {name}, command: [sh], port: 1, needs: [{need}]}}" for name, need in zip("ab", needs, strict=True)
+    ]
+    file.write_text(f"services: [{', '.join(rows)}]")
+    with pytest.raises(ConfigError, match=problem):
+        extra_rows(str(file), {})
 
 
 def test_service_that_needs_one_that_is_off_is_off_too() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from ...config import load_settings, session_environment
@@ -19,6 +21,9 @@ from .examined import Examined, bad, ok, unknown, warn
 _PROVIDERS = ("huggingface", "civitai")
 _TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "CIVITAI_TOKEN", "CIVITAI_API_KEY", "CIVITAI_API_TOKEN")
 _LOOK_SECONDS = 5.0
+_LISTENS = "0A"
+#: Words of the address are in the machine's own order: 127.0.0.1 is 0100007F; then ::1, and ::ffff:127.0.0.1.
+_LOOPBACK = re.compile(r"[0-9A-F]{6}7F|0{24}01000000|0{16}FFFF0000[0-9A-F]{6}7F")
 
 
 def arguments(examined: Examined) -> Iterator[Finding]:
@@ -91,6 +96,23 @@ def ports(examined: Examined) -> Iterator[Finding]:
                 yield warn("ports", what, f"end what listens there, or set COMFYSTOW_{name.upper()}_PORT")
 
 
+def listening_elsewhere(proc: Path = Path("/proc")) -> frozenset[int] | None:
+    """Return the ports that listen on more than loopback (proc_net_tcp(5)); None where the system does not tell."""
+    found: set[int] = set()
+    for name in ("tcp", "tcp6"):
+        try:
+            lines = (proc / "net" / name).read_text(encoding="ascii").splitlines()[1:]
+        except OSError:
+            if name == "tcp":
+                return None
+            continue
+        for fields in map(str.split, lines):
+            address, _, port = fields[1].partition(":")
+            if fields[3] == _LISTENS and not _LOOPBACK.fullmatch(address):
+                found.add(int(port, 16))
+    return frozenset(found)
+
+
 def passwords(examined: Examined) -> Iterator[Finding]:
     """Services that answer anybody: asked as somebody from elsewhere asks, without a password."""
     settings = examined.settings
@@ -100,6 +122,11 @@ def passwords(examined: Examined) -> Iterator[Finding]:
         "JupyterLab": HttpProbe(port=settings.jupyter_port, path="/api/status", key="kernels"),
         "The file service": HttpProbe(port=settings.files_port, path="/?ls", key="perms", holds="read"),
     }
+    seen = listening_elsewhere()
+    if seen is None:
+        yield unknown("passwords", "which ports are open to others cannot be seen on this system")
+        return
+    asked = {title: probe for title, probe in asked.items() if probe.port in seen}
     open_ones = [title for title, probe in asked.items() if failure_of(probe, _LOOK_SECONDS) is None]
     for title in open_ones:
         yield bad("passwords", f"{title} answers anybody without a password", _HOW.get(title, "give it a password"))
