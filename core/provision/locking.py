@@ -92,7 +92,7 @@ class Locker:
             name=_relative(placement.dest, placement.folder_name, layout),
             size_bytes=size,
             sha256=file.digest.hex,
-            kind=str(seen.kind) if seen is not None and seen.kind is not None else None,
+            kind=seen.kind if seen is not None else None,
             base_model=(seen.base_model if seen is not None else None) or file.base_model_hint,
         )
 

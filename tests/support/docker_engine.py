@@ -30,6 +30,11 @@ _SUITE, _MIRROR = "bookworm", "http://deb.debian.org/debian"
 _CLIENT = "/usr/bin/docker"
 
 
+#: What the builds of the tests lay down at most, and the free memory from which on it may lie there.
+_LAYERS_BYTES = 8 << 30
+_ENOUGH_BYTES = 14 << 30
+
+
 class NoEngineError(RuntimeError):
     """No engine can run here; the text says why."""
 
@@ -38,7 +43,7 @@ class DockerEngine:
     """One `dockerd`, whose containers and builds share the host's network."""
 
     def __init__(self, folder: Path) -> None:
-        # The path of a socket has about 107 bytes, and the layers want a real disk under them.
+        # The path of a socket has about 107 bytes, and the layers want a real file system under them.
         self.folder = Path(tempfile.mkdtemp(prefix="docker-", dir=folder))
         self._socket_dir = Path(tempfile.mkdtemp(prefix="stow-docker-"))
         self.log = self.folder / "dockerd.log"
@@ -59,6 +64,7 @@ class DockerEngine:
         command = ["dockerd", "--iptables=false", "--ip6tables=false", "--bridge=none", "--storage-driver=overlay2"]
         command += ["--data-root", str(self.folder / "data"), "--exec-root", str(self.folder / "exec")]
         command += ["--pidfile", str(self.folder / "pid"), "--host", self._env["DOCKER_HOST"]]
+        self._use_memory()
         with self.log.open("wb") as sink:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT, start_new_session=True
@@ -71,6 +77,12 @@ class DockerEngine:
                 raise NoEngineError("dockerd does not start here: " + " / ".join(tail))
             time.sleep(0.2)
         return self
+
+    def _use_memory(self) -> None:
+        """Put the layers into memory where there is plenty: hundreds of thousands of files, written and removed."""
+        if _available_bytes() >= _ENOUGH_BYTES:
+            words = ["mount", "-t", "tmpfs", "-o", f"size={_LAYERS_BYTES}", "tmpfs", str(self.folder)]
+            subprocess.run(words, check=False, capture_output=True)
 
     def docker(
         self,
@@ -94,10 +106,6 @@ class DockerEngine:
             raise AssertionError(f"docker {' '.join(map(str, words[:3]))} …: {said}")
         return done
 
-    def popen(self, *words: str) -> subprocess.Popen[bytes]:
-        """Start the client with its output in a pipe."""
-        return subprocess.Popen([_CLIENT, *words], env=self._env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
-
     def import_base(self, archive: Path) -> None:
         """Make the base image out of a tar of its files."""
         with archive.open("rb") as file:
@@ -120,6 +128,12 @@ class DockerEngine:
             subprocess.run(["umount", "--lazy", mount], check=False, capture_output=True)
         for folder in (self.folder, self._socket_dir):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _available_bytes() -> int:
+    """Read how much memory programs may still take (proc(5), MemAvailable)."""
+    found = re.search(r"^MemAvailable: +(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
+    return int(found[1]) * 1024 if found else 0
 
 
 def _naming(folder: Path) -> list[int]:

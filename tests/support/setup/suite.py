@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from ..azurite import azurite_program
+from ..docker_engine import NoEngineError, debian_base
 from . import pins
 from .say import step
 from .workshop import ComfyInstall, Workshop
@@ -42,6 +44,9 @@ def set_up(workshop: Workshop) -> ComfyInstall:
         workshop.programs()
         workshop.node_tools()
         azurite_program(workshop.cache)
+        # What keeps an engine from running keeps no other test from it; those of the image say it.
+        with contextlib.suppress(NoEngineError):
+            debian_base(workshop.cache)
 
     jobs: list[Callable[[], object]] = [workshop.for_tests, pages, programs]
     with ThreadPoolExecutor(len(jobs)) as pool:
