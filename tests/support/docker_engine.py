@@ -15,7 +15,6 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
@@ -57,10 +56,7 @@ class DockerEngine:
 
     def start(self) -> DockerEngine:
         """Start it. Raises: NoEngineError."""
-        if os.geteuid() != 0:
-            raise NoEngineError("only root may start a Docker engine")
-        if shutil.which("dockerd") is None:
-            raise NoEngineError("`dockerd` is not installed (Debian: docker.io)")
+        _refuse_where_none_can_run()
         command = ["dockerd", "--iptables=false", "--ip6tables=false", "--bridge=none", "--storage-driver=overlay2"]
         command += ["--data-root", str(self.folder / "data"), "--exec-root", str(self.folder / "exec")]
         command += ["--pidfile", str(self.folder / "pid"), "--host", self._env["DOCKER_HOST"]]
@@ -130,6 +126,14 @@ class DockerEngine:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def _refuse_where_none_can_run() -> None:
+    if os.name != "posix" or os.geteuid() != 0:
+        raise NoEngineError("only root may start a Docker engine")
+    for program, package in (("dockerd", "docker.io"), ("mmdebstrap", "mmdebstrap"), (_CLIENT, "docker.io")):
+        if shutil.which(program) is None:
+            raise NoEngineError(f"`{program}` is not installed (Debian: {package})")
+
+
 def _available_bytes() -> int:
     """Read how much memory programs may still take (proc(5), MemAvailable)."""
     found = re.search(r"^MemAvailable: +(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
@@ -157,10 +161,12 @@ def debian_base(cache: Cache) -> Path:
     """Make a tar of the smallest Debian that knows apt, and this machine's certificates. Raises: NoEngineError."""
 
     def build(path: Path) -> None:
-        command: Sequence[str | Path] = ["mmdebstrap", "--variant=minbase", "--include=ca-certificates"]
-        copy = f"--customize-hook=copy-in {CERTIFICATES} /etc/ssl/certs"
-        run([*command, copy, _SUITE, path / "base.tar", _MIRROR], log=cache.log("debian-base"))
+        command: list[str | Path] = ["mmdebstrap", "--variant=minbase", "--include=ca-certificates"]
+        if CERTIFICATES.exists():
+            command.append(f"--customize-hook=copy-in {CERTIFICATES} /etc/ssl/certs")
+        run([*command, _SUITE, path / "base.tar", _MIRROR], log=cache.log("debian-base"))
 
+    _refuse_where_none_can_run()
     try:
         return cache.entry("debian-base", [_SUITE, _MIRROR, "minbase"], "making a base image", build) / "base.tar"
     except SetupError as err:
