@@ -18,6 +18,7 @@ from ..workflow.candidates import find_candidates
 from ..workflow.missing import statuses
 from ..workflow.requirements import Requirements, requirements
 from .inventory import IndexedInventory
+from .settle import settled
 
 #: Models of one document that are looked up on the hubs: a workflow of unknown names must not become a flood.
 MAX_LOOKED_UP = 40
@@ -68,8 +69,11 @@ class Finder:
     ) -> tuple[tuple[Candidate, ...], Mapping[str, ErrorInfo]]:
         """Return where one model can come from, the hubs included, and the hubs that could not be asked."""
         lookup = await self.catalogue()
+        known = await self._settled(find_candidates(model, lookup), session)
+        if any(row.confidence.sure for row in known):
+            return known, {}
         finds, errors = await self._asked(model, session)
-        return find_candidates(model, lookup, found_elsewhere=finds), errors
+        return find_candidates(model, lookup, found_elsewhere=(*known, *finds)), errors
 
     async def _looked_up(
         self,
@@ -79,6 +83,10 @@ class Finder:
         lookup: Catalogue,
         errors: dict[str, ErrorInfo],
     ) -> list[ModelStatus]:
+        asked = [status for status in found if _is_open(status)][:MAX_LOOKED_UP]
+        answers = await asyncio.gather(*(self._settled(status.candidates, session) for status in asked))
+        settled_rows = {id(status): answer for status, answer in zip(asked, answers, strict=True)}
+        found = [replace(status, candidates=settled_rows.get(id(status), status.candidates)) for status in found]
         open_ones = [status for status in found if _is_open(status)][:MAX_LOOKED_UP]
         finds = await asyncio.gather(*(self._asked(status.required, session) for status in open_ones))
         known: dict[int, tuple[Candidate, ...]] = {}
@@ -87,11 +95,18 @@ class Finder:
             known[id(status)] = rows
         complete = partial(find_candidates, lookup=lookup, links=needed.links)
         return [
-            replace(status, candidates=complete(status.required, found_elsewhere=known[id(status)]))
+            replace(
+                status,
+                candidates=complete(status.required, found_elsewhere=(*status.candidates, *known[id(status)])),
+            )
             if id(status) in known
             else status
             for status in found
         ]
+
+    async def _settled(self, candidates: Sequence[Candidate], session: Session | None) -> tuple[Candidate, ...]:
+        sources, credentials = self.networks.of(session).sources, self.networks.credentials(session)
+        return await settled(candidates, sources, credentials)
 
     async def _asked(
         self, model: RequiredModel, session: Session | None

@@ -19,6 +19,8 @@ _log = logging.getLogger("comfystow.catalogue")
 _SHIPPED = Path(__file__).with_name("data") / "models.json"
 _MAX_LIST_BYTES = 64 << 20
 
+#: How many times as often as any other place of the name an entry must be used to be taken without asking.
+_FAR_AHEAD = 5
 # Names that hundreds of repositories give to files that have nothing in common.
 _COMMON_NAMES = re.compile(
     r"(?:diffusion_)?(?:pytorch_)?model(?:[-_.](?:fp16|bf16|fp32|\d{5}-of-\d{5}))*\.\w+|pytorch_lora_weights\.\w+"
@@ -61,7 +63,8 @@ class Catalogue:
     def by_name(self, name: str, folder_name: str | None = None) -> list[Candidate]:
         """Return the entries of a file name, best first; those of other folders and like names come last.
 
-        `high` is said only where name and folder fit and nothing else claims the name as often.
+        `high` is said only where name and folder fit, and no other place of that name is used a fifth as often: whether
+        two places hold the same bytes, only their digests can tell.
         """
         base = re.split(r"[/\\]", name)[-1]
         exact = self._by_name.get(base.lower(), [])
@@ -114,7 +117,7 @@ def _judge(entry: CatalogueEntry, rivals: list[CatalogueEntry], folder: str | No
     if folder is not None and entry.folder_name != folder:
         return Confidence.LIKELY, f"{entry.origin} lists the name for {entry.folder_name or 'no folder'}"
     others = [rival for rival in rivals if rival.source != entry.source and rival.folder_name == entry.folder_name]
-    if any(rival.uses >= entry.uses and not _same_file(rival, entry) for rival in others):
+    if any(rival.uses * _FAR_AHEAD > entry.uses and not _same_file(rival, entry) for rival in others):
         return Confidence.LIKELY, f"{entry.origin} lists it, and other places have a file of that name"
     return Confidence.HIGH, f"{entry.origin} lists it"
 

@@ -96,7 +96,7 @@ export class Missing extends Store {
   }
 
   /**
-   * Add places that were found for one model; what was known of a place stays.
+   * Take in the places that were found for one model; more may be known of those that were known.
    *
    * @param {string} key
    * @param {readonly Stow.Candidate[]} candidates
@@ -104,9 +104,9 @@ export class Missing extends Store {
   found(key, candidates) {
     this.models = this.models.map((model) => {
       if (keyOf(model) !== key) return model;
-      const known = new Set(model.candidates.map((candidate) => candidate.source));
-      const fresh = candidates.filter((candidate) => !known.has(candidate.source));
-      const all = [...model.candidates, ...fresh].sort((one, other) => rank(one) - rank(other));
+      const fresh = new Set(candidates.map((candidate) => candidate.source));
+      const kept = model.candidates.filter((candidate) => !fresh.has(candidate.source));
+      const all = [...candidates, ...kept].sort((one, other) => rank(one) - rank(other));
       return { ...model, candidates: all, looked: true };
     });
     this.changed();
