@@ -15,6 +15,7 @@ from ..records.model import FolderLayout
 from ..records.session import Session
 from ..records.source import Digest, DigestSource, ResolvedFile, StoreSource
 from ..transfer.job import OnProgress, TransferJob, TransferResult
+from .look import look_inside
 from .network import Network, Networks
 from .placement import Existing, Placement, Places
 from .supply import Supply, Turn
@@ -53,6 +54,10 @@ class Worker:
         session = self.session_of(download)
         network, credentials = self.networks.of(session), self.networks.credentials(session)
         file = await resolve_request(download.request, network, credentials)
+        warnings = download.warnings
+        if download.dest_path is None and download.request.folder_name is None:
+            looked = await look_inside(download.request, file, network, credentials)
+            file, warnings = looked.file, looked.warnings
         placement = self._placement(download, file, self.layout_of(session), network.settings)
         download = report(
             DownloadState.RESOLVING,
@@ -66,6 +71,7 @@ class Worker:
             digest=file.digest,
             etag=file.etag,
             bytes_total=file.size_bytes,
+            warnings=warnings,
             note="looking whether it is there already",  # a large file is compared as a whole
         )
         others = list(self.active(download))

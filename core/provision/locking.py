@@ -73,7 +73,7 @@ class Locker:
         self.places.check(request, layout, allow_pickle=allow_pickle)
         file = await resolve_request(request, network, credentials)
         seen = await self._seen(file, session)
-        if file.folder_hint is None and seen is not None and seen.folder is not None:
+        if seen is not None and seen.folder is not None:
             file = replace(file, folder_hint=seen.folder)
         placement = self.places.place(request, file, layout, allow_pickle=allow_pickle)
         size = file.size_bytes if file.size_bytes is not None else seen.size_bytes if seen is not None else None

@@ -11,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from ..downloads.look import look_inside
 from ..downloads.network import Networks
 from ..downloads.placement import Placement
 from ..downloads.worker import resolve_request
@@ -59,6 +60,10 @@ class PlanItem:
     gated: bool | None = None
     fetch_bytes: int | None = 0
     error: ErrorInfo | None = None
+    kind: str | None = None
+    precision: str | None = None
+    vram_bytes: int | None = None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +130,8 @@ class Planner:
         credentials = self.networks.credentials(session)
         file = await resolve_request(request, network, credentials)
         terms = await network.sources.terms.of(file, credentials)
+        looked = await look_inside(request, file, network, credentials)
+        file, seen = looked.file, looked.seen
         layout = self.sessions.layout_for(session)
         placement = self.places.place(request, file, layout, allow_pickle=network.settings.allow_pickle)
         item = PlanItem(
@@ -141,6 +148,10 @@ class Planner:
             base_model=file.base_model_hint,
             licence=terms.licence,
             gated=terms.gated,
+            kind=seen.kind if seen is not None else None,
+            precision=seen.precision if seen is not None else None,
+            vram_bytes=seen.vram_bytes if seen is not None else None,
+            warnings=looked.warnings,
         )
         return await asyncio.to_thread(_decided, item, placement, file, self.copies(file))
 

@@ -149,3 +149,5 @@ class Download:
     created_at: float = 0.0
     started_at: float | None = None
     finished_at: float | None = None
+    warnings: tuple[str, ...] = ()
+    """What a person should know: a header that contradicts the folder, a folder that only the name tells."""

@@ -14,6 +14,7 @@ async def test_each_request_has_its_action_and_nothing_is_written(stage: Stage) 
         await runtime.downloads.wait((await runtime.downloads.submit(request())).id)
         (stage.models / "loras" / "stow_style.safetensors").write_bytes(b"another file")
         before = stage.files()
+        stage.hub.add_file("me/plain", "odd.safetensors", size_bytes=1 << 16)
         wanted = [
             request(),
             request(filename="second.safetensors"),
@@ -23,7 +24,7 @@ async def test_each_request_has_its_action_and_nothing_is_written(stage: Stage) 
             request("hf://Comfy-Stow/taesd-demo/nothing.safetensors"),
             request("https://evil.example/x.safetensors"),
             request(TAESD, "nonsense"),
-            request(TAESD, None),
+            request("hf://me/plain/odd.safetensors", None),
         ]
         plan = await runtime.planner.plan(wanted, stage.session())
         assert stage.files() == before

@@ -114,12 +114,13 @@ def test_a_body_without_end_is_refused(server: ComfyServer) -> None:
         ({**GOOD, "source": "hf://Comfy-Stow/taesd-demo/nothing.safetensors"}, "failed", "not_found_at_source"),
         ({**GOOD, "source": "hf://Comfy-Stow/gated-demo/stow_gated.safetensors"}, "waiting", "token_required"),
         ({**GOOD, "sha256": "0" * 64}, "failed", "checksum_mismatch"),
-        ({"source": TAESD}, "failed", "folder_unknown"),
+        ({"source": "hf://me/plain/odd.safetensors"}, "failed", "folder_unknown"),
     ],
 )
 def test_what_only_the_source_can_say_stands_in_the_queue(
     server: ComfyServer, hub: Hub, body: dict[str, object], state: str, code: str
 ) -> None:
+    hub.add_file("me/plain", "odd.safetensors", size_bytes=1 << 16)
     taken = server.stow("POST", "/downloads", body)
     assert taken.status == 202
     row = until(server, taken.json()["id"], lambda row: row["state"] == state)
