@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -101,3 +102,42 @@ def _model(header: ModelHeader) -> Classification | None:
         return classify(header)
     except HeaderError:
         return None
+
+
+def columns_of(examined: Examined) -> dict[str, object]:
+    """Return what the row of a file says of its content, as plain values (pure)."""
+    model = examined.model if examined.model is not None else Classification()
+    known = examined.model is not None
+    return {
+        "format": examined.format,
+        "kind": model.kind.value if model.kind is not None else None,
+        "belongs_in": model.folder,
+        "alternatives": json.dumps(model.alternatives),
+        "confidence": model.confidence.value if model.confidence is not None else None,
+        "base_model": model.base_model,
+        "base_model_version": model.base_model_version,
+        "precision": model.precision,
+        "parameters": model.parameters if known else None,
+        "vram_bytes": model.vram_bytes,
+        "trigger_words": json.dumps(model.trigger_words),
+        "verified": examined.verified.value if examined.verified is not None else None,
+        "damaged": examined.damaged,
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What came of the look into a file: its columns, or why there are none; neither where it is gone."""
+
+    columns: dict[str, object] | None = None
+    unreadable: str | None = None
+
+
+def look_into(path: bytes, size_bytes: int) -> Seen:
+    """Examine a file; never raises."""
+    try:
+        return Seen(columns=columns_of(examine(path, size_bytes)))
+    except FileNotFoundError:
+        return Seen()
+    except OSError as err:
+        return Seen(unreadable=f"it cannot be read: {err.strerror or err}")

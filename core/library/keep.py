@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ..records.library import LibraryRoot
-from .examine import EXAMINATION, Examined
+from .examine import EXAMINATION
 from .index import LibraryIndex
 from .tables import folded
 from .walk import Entry
@@ -32,11 +31,11 @@ class Known(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewFile:
-    """A file to write: new (`file_id` None) or with new content; `examined` None leaves it for the next scan."""
+    """A file to write: new (`file_id` None) or with new content; `columns` None leaves it for the next scan."""
 
     root_id: int
     entry: Entry
-    examined: Examined | None
+    columns: Mapping[str, object] | None = None
     file_id: int | None = None
     added_at: float = 0.0
     same_bytes: bool = False
@@ -72,8 +71,8 @@ def save_files(index: LibraryIndex, files: Iterable[NewFile]) -> list[int]:
 
 
 def _facts(file: NewFile) -> dict[str, Any]:
-    entry, examined = file.entry, file.examined
-    values: dict[str, Any] = {
+    entry, examined = file.entry, file.columns is not None
+    return {
         "size_bytes": entry.size_bytes,
         "mtime_ns": entry.mtime_ns,
         "device": entry.device,
@@ -81,26 +80,9 @@ def _facts(file: NewFile) -> dict[str, Any]:
         "links": entry.links,
         "symlink": int(entry.symlink),
         "available": 1,
-        "examined": EXAMINATION if examined is not None else 0,
-        "stamp": entry.stamp if examined is not None else 0,
-    }
-    if examined is None:
-        return values
-    model = examined.model
-    return values | {
-        "format": examined.format,
-        "kind": model.kind if model is not None else None,
-        "belongs_in": model.folder if model is not None else None,
-        "alternatives": json.dumps(model.alternatives if model is not None else ()),
-        "confidence": model.confidence if model is not None else None,
-        "base_model": model.base_model if model is not None else None,
-        "base_model_version": model.base_model_version if model is not None else None,
-        "precision": model.precision if model is not None else None,
-        "parameters": model.parameters if model is not None else None,
-        "vram_bytes": model.vram_bytes if model is not None else None,
-        "trigger_words": json.dumps(model.trigger_words if model is not None else ()),
-        "verified": examined.verified.value if examined.verified is not None else None,
-        "damaged": examined.damaged,
+        "examined": EXAMINATION if examined else 0,
+        "stamp": entry.stamp if examined else 0,
+        **(file.columns or {}),
     }
 
 

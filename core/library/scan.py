@@ -11,10 +11,11 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..records.library import LibraryRoot, ScanProblem, ScanReport
-from .examine import EXAMINATION, Examined, examine
+from .crew import Crew
+from .examine import EXAMINATION, Seen
 from .index import LibraryIndex
 from .keep import (
     BATCH,
@@ -49,6 +50,7 @@ class _Compared:
     touched: list[tuple[int, Entry]] = field(default_factory=list)
     gone: dict[bytes, Known] = field(default_factory=dict)
     hidden: list[int] = field(default_factory=list)
+    moved_away: bool = False
 
     def sort(self, entry: Entry, row: Known | None, oldest: int) -> None:
         """Say what is to be done for a file that is not as the index has it, or was last examined before `oldest`."""
@@ -162,6 +164,7 @@ class Scanner:
                     continue
                 rows.remove(match)
                 del match[0].gone[match[1]]
+                match[0].moved_away = True
                 moved.append((match[2].id, side.root.id, entry))
             side.new = kept
         return moved
@@ -175,7 +178,7 @@ class Scanner:
         problems: list[ScanProblem],
         progress: Callable[[int, int], None],
     ) -> dict[str, object]:
-        folders = {root_id for _, root_id, _ in moved}
+        folders = {root_id for _, root_id, _ in moved} | {side.root.id for side in compared if side.moved_away}
         if moved:
             relocate_files(self._index, moved)
         counts: Counter[str] = Counter()
@@ -189,13 +192,20 @@ class Scanner:
             if side.gone or side.hidden:
                 folders.add(side.root.id)
         roots = {side.root.id: side.root for side in compared}
-        for start in range(0, len(todo), BATCH):
-            progress(start, len(todo))
-            part = [self._examined(roots[file.root_id], file, problems) for file in todo[start : start + BATCH]]
-            ready = [file for file in part if file is not None]
-            save_files(self._index, ready)
-            counts["damaged"] += sum(file.examined is not None and file.examined.damaged is not None for file in ready)
-            folders |= {file.root_id for file in ready if not file.same_bytes}
+        paths = [joined(os.fsencode(roots[file.root_id].path), file.entry.path) for file in todo]
+        jobs = zip(paths, (file.entry.size_bytes for file in todo), strict=True)
+        with Crew(len(todo)) as crew:
+            seen = crew.look_into(list(jobs))
+            for start in range(0, len(todo), BATCH):
+                progress(start, len(todo))
+                batch = todo[start : start + BATCH]
+                part = [
+                    _taken(file, path, next(seen), problems) for file, path in zip(batch, paths[start:], strict=False)
+                ]
+                ready = [file for file in part if file is not None]
+                save_files(self._index, ready)
+                counts["damaged"] += sum((file.columns or {}).get("damaged") is not None for file in ready)
+                folders |= {file.root_id for file in ready if not file.same_bytes}
         names = {name for root_id in folders if root_id in roots for name in roots[root_id].folder_names}
         return {name: counts[name] for name in ("added", "changed", "gone", "damaged", "pending")} | {
             "folders": tuple(sorted(names))
@@ -217,15 +227,13 @@ class Scanner:
                 NewFile(
                     root_id=side.root.id,
                     entry=entry,
-                    examined=None,
                     file_id=row.id if row is not None else None,
                     added_at=added,
                 )
             )
             counts["added" if row is None else "changed"] += 1
         todo += [
-            NewFile(root_id=side.root.id, entry=entry, examined=None, file_id=row.id, same_bytes=True)
-            for row, entry in side.again
+            NewFile(root_id=side.root.id, entry=entry, file_id=row.id, same_bytes=True) for row, entry in side.again
         ]
         return todo
 
@@ -244,25 +252,13 @@ class Scanner:
         self._unsettled[place] = (entry.size_bytes, entry.mtime_ns, at)
         return False
 
-    def _examined(self, root: LibraryRoot, file: NewFile, problems: list[ScanProblem]) -> NewFile | None:
-        path = joined(os.fsencode(root.path), file.entry.path)
-        found: Examined | None
-        try:
-            found = examine(path, file.entry.size_bytes)
-        except FileNotFoundError:  # gone since the walk
-            return None
-        except OSError as err:
-            reason = f"it cannot be read: {err.strerror or err}"
-            problems.append(ScanProblem(code="unreadable", path=shown(path), reason=reason))
-            found = None  # looked at again by the next scan
-        return NewFile(
-            root_id=file.root_id,
-            entry=file.entry,
-            examined=found,
-            file_id=file.file_id,
-            added_at=file.added_at,
-            same_bytes=file.same_bytes,
-        )
+
+def _taken(file: NewFile, path: bytes, seen: Seen, problems: list[ScanProblem]) -> NewFile | None:
+    """Return the file with what its look showed; None where it has gone since the walk."""
+    if seen.unreadable is not None:
+        problems.append(ScanProblem(code="unreadable", path=shown(path), reason=seen.unreadable))
+        return file  # without columns: the next scan looks again
+    return replace(file, columns=seen.columns) if seen.columns is not None else None
 
 
 def _same_file(entry: Entry, path: bytes, row: Known) -> bool:

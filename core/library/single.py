@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..records.library import LibraryFile, LibraryRoot
 from ..records.model import FolderLayout
-from .examine import examine
+from .examine import look_into
 from .index import LibraryIndex
 from .keep import BATCH, NewFile, forget_files, save_files
 from .roots import plan_roots
@@ -50,15 +50,12 @@ class SingleFiles:
         if entry is None:
             gone += [known.id] if known is not None else []
             return
-        try:
-            examined = examine(os.fsencode(root.path / relative), entry.size_bytes)
-        except OSError:
-            examined = None  # the next scan looks again, and tells
+        seen = look_into(os.fsencode(root.path / relative), entry.size_bytes)  # unreadable: the next scan tells
         new.append(
             NewFile(
                 root_id=root.id,
                 entry=entry,
-                examined=examined,
+                columns=seen.columns,
                 file_id=known.id if known is not None else None,
                 added_at=time.time(),
                 same_bytes=known is not None and (known.size_bytes, known.mtime_ns) == entry[1:3],

@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
-from comfystow.core.library import scan as scan_module
-from comfystow.core.library.examine import Examined, examine
+from comfystow.core.library import crew as crew_module
+from comfystow.core.library.examine import Seen, look_into
 from comfystow.core.records.library import LibraryFilter, ScanReport
 from comfystow.core.records.model import Folder
 from support.rights import held_by_modes
@@ -26,11 +26,11 @@ def _codes(report: ScanReport) -> dict[str, list[str]]:
 def test_only_new_and_changed_files_are_opened(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[bytes] = []
 
-    def counting(path: bytes, size_bytes: int) -> Examined:
+    def counting(path: bytes, size_bytes: int) -> Seen:
         opened.append(path)
-        return examine(path, size_bytes)
+        return look_into(path, size_bytes)
 
-    monkeypatch.setattr(scan_module, "examine", counting)
+    monkeypatch.setattr(crew_module, "look_into", counting)
     first, second = shelf.put("loras/a.safetensors"), shelf.put("loras/deep/b.safetensors", safetensors(16))
     assert shelf.scan().added == 2
     assert len(opened) == 2
@@ -197,3 +197,28 @@ def test_an_unreadable_folder_keeps_its_rows(shelf: Shelf) -> None:
     }
     (shelf.models / "loras/closed").chmod(0o755)
     assert shelf.scan().gone == 0
+
+
+def test_many_files_are_looked_into_by_helpers_and_one_that_dies_is_replaced(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(450):
+        shelf.put(f"loras/{number:03}.safetensors", safetensors(8 + number))
+    shelf.put("loras/broken.safetensors", b"")
+    started = []
+
+    def start():
+        started.append(_start())
+        if len(started) == 1:
+            started[0].kill()
+        return started[-1]
+
+    _start = crew_module._start
+    monkeypatch.setattr(crew_module, "_start", start)
+    report = shelf.scan()
+
+    assert (report.added, report.damaged) == (451, 1)
+    assert started
+    assert all(child.returncode is not None for child in started)
+    files = {file.name: file.parameters for file in shelf.index.each(LibraryFilter())}
+    assert files == {"broken.safetensors": None} | {f"{number:03}.safetensors": 8 + number for number in range(450)}
