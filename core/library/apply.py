@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..publish import sync_folder
@@ -14,7 +13,7 @@ from .journal import ChangeJournal
 from .perform import perform
 
 #: Links and renames take microseconds, a durable write of the journal milliseconds: they share it.
-_TURN_ACTIONS = 1000
+_TURN_ACTIONS = 2500
 _QUICK = frozenset({Method.HARD, Method.SYMLINK, Method.RENAME, None})
 
 
@@ -67,6 +66,14 @@ def _end(journal: ChangeJournal, change_id: str, *, stuck: bool) -> None:
     journal.set_state(change_id, ChangeState.STOPPED if stuck else ChangeState.APPLIED)
 
 
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """Actions that share a write of the journal, and the outcomes of those that did not go as planned."""
+
+    actions: list[Action]
+    outcomes: list[tuple[int, Outcome]] = field(default_factory=list)
+
+
 class _Run:
     """One go at a change."""
 
@@ -76,47 +83,63 @@ class _Run:
         self._actions = actions
         self._watcher = watcher
         self._steps = {action.number: action.step for action in actions}
+        self._settled = sum(step not in {Step.PLANNED, Step.STARTED} for step in self._steps.values())
         self._bytes = 0
         self.touched: set[Path] = set()
         self.stuck = False
 
     def all(self) -> None:
         """Go on where the last go ended. Raises: InterruptedError: it was stopped between two actions."""
-        began = [action for action in self._actions if action.step is Step.STARTED]
-        for turn in _turns(began):
-            self._journal.turn(self._change_id, self._outcomes(turn, resumed=True))
-        left = [action for action in self._actions if action.step is Step.PLANNED]
-        for turn in _turns(left):
+        last: _Turn | None = None
+        for turn in _turns([action for action in self._actions if action.step is Step.STARTED]):
+            self._note(self._carried_out(turn, resumed=True))
+        for turn in _turns([action for action in self._actions if action.step is Step.PLANNED]):
             if self._watcher.stop():
+                self._note(last)
                 raise InterruptedError("stopped")
-            self._journal.turn(self._change_id, starting=[action.number for action in turn])
-            self._journal.turn(self._change_id, self._outcomes(turn, resumed=False))
+            self._note(last, starting=turn)
+            last = self._carried_out(turn, resumed=False)
+        self._note(last)
 
-    def _outcomes(self, turn: list[Action], *, resumed: bool) -> list[tuple[int, Outcome]]:
-        outcomes: list[tuple[int, Outcome]] = []
+    def _note(self, last: _Turn | None, starting: list[Action] | None = None) -> None:
+        """Write down a turn that is over and the one that begins; what cost nothing to foresee costs nothing here."""
+        if last is None and starting is None:
+            return
+        self._journal.turn(
+            self._change_id,
+            as_planned=_numbers(last.actions) if last is not None else None,
+            outcomes=last.outcomes if last is not None else (),
+            starting=_numbers(starting) if starting is not None else None,
+        )
+
+    def _carried_out(self, actions: list[Action], *, resumed: bool) -> _Turn:
+        turn = _Turn(actions)
+        count = 0
         folders: set[str] = set()
         try:
-            for action in turn:
+            for action in actions:
                 outcome = self._one(action, resumed=resumed)
-                outcomes.append((action.number, outcome))
+                count += 1
                 self._steps[action.number] = outcome.step
                 self.stuck = self.stuck or outcome.step is Step.STARTED
-                folders.update(os.path.dirname(path) for path in (action.source, action.target) if path is not None)  # noqa: PTH120 - a Path costs more than the link itself
+                if not _as_planned(action, outcome):
+                    turn.outcomes.append((action.number, outcome))
+                folders.add(action.source.rpartition("/")[0])
+                folders.add((action.target or action.source).rpartition("/")[0])
                 self._bytes += action.size_bytes
         except InterruptedError:
             # What was cut off is as if it had not begun: its spare file is gone.
-            cut = turn[len(outcomes) :]
-            self._journal.turn(
-                self._change_id, [*outcomes, *((action.number, Outcome(step=Step.PLANNED)) for action in cut)]
-            )
+            turn.outcomes.extend((action.number, Outcome(step=Step.PLANNED)) for action in actions[count:])
+            self._note(turn)
             raise
         finally:
             paths = {Path(folder) for folder in folders}
             for path in paths:
                 sync_folder(path)
             self.touched |= paths
+        self._settled += count
         self._tell()
-        return outcomes
+        return turn
 
     def _one(self, action: Action, *, resumed: bool) -> Outcome:
         if action.follows is not None and self._steps.get(action.follows) is not Step.DONE:
@@ -132,8 +155,17 @@ class _Run:
         self._journal.staged(self._change_id, number, facts)
 
     def _tell(self) -> None:
-        settled = sum(step not in {Step.PLANNED, Step.STARTED} for step in self._steps.values())
-        self._watcher.tell(Progress(done_actions=settled, total_actions=len(self._steps), done_bytes=self._bytes))
+        self._watcher.tell(Progress(done_actions=self._settled, total_actions=len(self._steps), done_bytes=self._bytes))
+
+
+def _as_planned(action: Action, outcome: Outcome) -> bool:
+    same = outcome.made == action.facts and outcome.method in {None, action.method}
+    return same and outcome.step is Step.DONE and outcome.note is None
+
+
+def _numbers(actions: list[Action]) -> range:
+    """Return the numbers of neighbours in a plan, with those of rows between them that are over or do nothing."""
+    return range(actions[0].number, actions[-1].number + 1)
 
 
 def _turns(actions: list[Action]) -> Iterator[list[Action]]:

@@ -20,8 +20,8 @@ from pathlib import Path
 
 from ..database import database_path, migrate, open_database
 from ..errors import StorageError
-from ..records.change import Action, Change, ChangeState, FileFacts, Outcome, Step
-from .journal_rows import ACTION_COLUMNS, CHANGE_COLUMNS, STEPS, action_of, change_of, facts_text, row_of, text_of
+from ..records.change import Action, Change, ChangeState, FileFacts, Outcome
+from .journal_rows import ACTION_COLUMNS, CHANGE_COLUMNS, STEPS, action_of, change_of, facts_text, outcome_row, row_of
 
 #: The oldest are forgotten, but for those that still have something in the trash.
 _KEPT_CHANGES = 200
@@ -86,14 +86,11 @@ class ChangeJournal:
         """Return the newest changes that were begun, newest first; plans that were only looked at are left out."""
         return self._changes("WHERE state != 'planned' ORDER BY created_at DESC, rowid DESC LIMIT ?", (limit,))
 
-    def actions(self, change_id: str, *, step: Step | None = None) -> list[Action]:
+    def actions(self, change_id: str) -> list[Action]:
         """Return the actions of a change in order."""
-        where, values = ("change_id = ?", [change_id])
-        if step is not None:
-            where, values = f"{where} AND step = ?", [change_id, step.value]
         rows = self._connection.execute(
-            f"SELECT {ACTION_COLUMNS} FROM changes_actions WHERE {where} ORDER BY number",  # noqa: S608
-            values,
+            f"SELECT {ACTION_COLUMNS} FROM changes_actions WHERE change_id = ? ORDER BY number",  # noqa: S608
+            (change_id,),
         )
         return [action_of(row) for row in rows]
 
@@ -107,28 +104,37 @@ class ChangeJournal:
                 (state.value, ended, undone_by, change_id),
             )
 
-    def turn(self, change_id: str, outcomes: Iterable[tuple[int, Outcome]] = (), starting: Iterable[int] = ()) -> None:
-        """Write what became of some actions, and that others begin: one durable step. Raises: StorageError."""
+    def turn(
+        self,
+        change_id: str,
+        *,
+        as_planned: range | None = None,
+        outcomes: Iterable[tuple[int, Outcome]] = (),
+        starting: range | None = None,
+    ) -> None:
+        """Write what became of some actions, and that others begin: one durable step. Raises: StorageError.
+
+        `as_planned` are numbers of started actions that are done, with the file of the plan at its target, but for
+        those whose `outcomes` are told; `starting` are numbers of planned ones.
+        """
         with self._transaction():
+            if as_planned is not None:
+                self._connection.execute(
+                    "UPDATE changes_actions SET step = 'done', note = NULL, made = facts"
+                    " WHERE change_id = ? AND number BETWEEN ? AND ? AND step = 'started'",
+                    (change_id, as_planned.start, as_planned.stop - 1),
+                )
             self._connection.executemany(
                 "UPDATE changes_actions SET step = ?, note = ?, made = ?, method = coalesce(?, method)"
                 " WHERE change_id = ? AND number = ?",
-                [
-                    (
-                        outcome.step.value,
-                        text_of(outcome.note),
-                        facts_text(outcome.made),
-                        outcome.method.value if outcome.method is not None else None,
-                        change_id,
-                        number,
-                    )
-                    for number, outcome in outcomes
-                ],
+                [(*outcome_row(outcome), change_id, number) for number, outcome in outcomes],
             )
-            self._connection.executemany(
-                "UPDATE changes_actions SET step = 'started' WHERE change_id = ? AND number = ?",
-                [(change_id, number) for number in starting],
-            )
+            if starting is not None:
+                self._connection.execute(
+                    "UPDATE changes_actions SET step = 'started' WHERE change_id = ? AND number BETWEEN ? AND ?"
+                    " AND step = 'planned' AND act NOT IN ('skip', 'leave')",
+                    (change_id, starting.start, starting.stop - 1),
+                )
 
     def staged(self, change_id: str, number: int, facts: FileFacts) -> None:
         """Note the file that is about to get an action's name. Raises: StorageError."""
