@@ -9,7 +9,7 @@ from pathlib import Path
 from ..errors import UsageError
 
 #: Modules of bench/ with a `main(arguments) -> exit code`.
-SUITES = ("download", "faults", "image", "library", "manners", "monitor", "pod", "templates")
+SUITES = ("download", "faults", "image", "library", "manners", "organise", "monitor", "pod", "templates")
 _BENCH = Path(__file__).resolve().parents[2] / "bench"
 
 

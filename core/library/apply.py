@@ -39,8 +39,8 @@ class Watcher:
         return self.cancelled() or self.leaving()
 
 
-def apply_change(journal: ChangeJournal, change_id: str, watcher: Watcher) -> set[Path]:
-    """Carry out what is left of a change, and return the folders it touched.
+def apply_change(journal: ChangeJournal, change_id: str, watcher: Watcher) -> int:
+    """Carry out what is left of a change, and return how many actions were looked at.
 
     The change is APPLIED afterwards, STOPPED where it was cancelled or a volume is away, and still APPLYING where the
     engine leaves. Raises: StorageError: the journal cannot be written; what was done is found by the next start.
@@ -52,9 +52,9 @@ def apply_change(journal: ChangeJournal, change_id: str, watcher: Watcher) -> se
     except InterruptedError:
         if not watcher.leaving():
             journal.set_state(change_id, ChangeState.STOPPED)
-        return run.touched
+        return run.count
     _end(journal, change_id, stuck=run.stuck)
-    return run.touched
+    return run.count
 
 
 def _end(journal: ChangeJournal, change_id: str, *, stuck: bool) -> None:
@@ -85,7 +85,7 @@ class _Run:
         self._steps = {action.number: action.step for action in actions}
         self._settled = sum(step not in {Step.PLANNED, Step.STARTED} for step in self._steps.values())
         self._bytes = 0
-        self.touched: set[Path] = set()
+        self.count = 0
         self.stuck = False
 
     def all(self) -> None:
@@ -133,10 +133,9 @@ class _Run:
             self._note(turn)
             raise
         finally:
-            paths = {Path(folder) for folder in folders}
-            for path in paths:
-                sync_folder(path)
-            self.touched |= paths
+            for folder in folders:
+                sync_folder(Path(folder))
+            self.count += count
         self._settled += count
         self._tell()
         return turn

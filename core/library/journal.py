@@ -94,6 +94,15 @@ class ChangeJournal:
         )
         return [action_of(row) for row in rows]
 
+    def copies(self, change_id: str) -> list[Action]:
+        """Return the actions of a change that need space and have not begun."""
+        rows = self._connection.execute(
+            f"SELECT {ACTION_COLUMNS} FROM changes_actions"  # noqa: S608 - our own column names
+            " WHERE change_id = ? AND method = 'copy' AND step = 'planned'",
+            (change_id,),
+        )
+        return [action_of(row) for row in rows]
+
     def set_state(self, change_id: str, state: ChangeState, *, undone_by: str | None = None) -> None:
         """Note where a change stands. Raises: StorageError."""
         ended = time.time() if state in {ChangeState.APPLIED, ChangeState.STOPPED} else None

@@ -70,6 +70,35 @@ class Wishes:
     allow_pickle: bool = False
 
 
+class _Contents:
+    """Files of one size for one folder; they are read when a second one comes, and each once."""
+
+    def __init__(self, there: list[tuple[str, str]]) -> None:
+        self._unread = there  # what to read, and where it is or will be
+        self._by_inode: dict[int, str] = {}
+        self._by_digest: dict[str, str] = {}
+
+    def add(self, path: str, target: str) -> None:
+        """Add a file that this plan places."""
+        self._unread.append((path, target))
+
+    def find(self, model: Incoming, holdings: Holdings) -> str | None:
+        """Return where a file's bytes are. Raises: OSError, InterruptedError."""
+        unread, self._unread = self._unread, []
+        for path, shown in unread:
+            facts = FileFacts.of(path)
+            if facts is None or facts.size_bytes != model.facts.size_bytes:
+                continue
+            self._by_inode[facts.inode] = path
+            self._by_digest.setdefault(holdings.digest(path, facts), shown)
+        if not self._by_digest:
+            return None
+        same = self._by_inode.get(model.facts.inode)
+        if same is not None and Path(same).samefile(model.path):
+            return same
+        return self._by_digest.get(holdings.digest(model.path, model.facts))
+
+
 class Organiser:
     """Plans one folder. `tick` is told of every file that was looked at, and may raise InterruptedError."""
 
@@ -93,7 +122,7 @@ class Organiser:
         self._actions: list[Action] = []
         self._names: dict[str, dict[str, str]] = {}
         self._planned: dict[str, Action] = {}
-        self._by_size: dict[int, list[Action]] = {}
+        self._contents: dict[tuple[int, str], _Contents] = {}
 
     def plan(self, models: Iterable[Incoming]) -> list[Action]:
         """Return a row for each model, and one for each sidecar that travels."""
@@ -113,7 +142,6 @@ class Organiser:
             self._planned[action.target] = action
             folder, name = os.path.split(action.target)
             self._listed(folder).setdefault(name.casefold(), name)
-            self._by_size.setdefault(action.size_bytes, []).append(action)
 
     def _model(self, model: Incoming) -> Action:
         row = Action(
@@ -162,6 +190,7 @@ class Organiser:
                 hint = f"; `{os.path.basename(free)}` is free" if free is not None else ""  # noqa: PTH119
                 return replace(row, target=target, conflict=f"{taken}{hint}")
             target = free
+        self._contents[model.facts.size_bytes, folder].add(model.path, target)
         return self._joined(row, model, target)
 
     def _joined(self, row: Action, model: Incoming, target: str) -> Action:
@@ -183,20 +212,11 @@ class Organiser:
 
     def _same_content(self, model: Incoming, folder: str) -> str | None:
         """Return where the library, or an earlier row of this plan, has the same bytes for this folder."""
-        others = [path for path in self._holdings.of_size(model.facts.size_bytes) if self._within(path, folder)]
-        others += [row.target for row in self._by_size.get(model.facts.size_bytes, ()) if row.target is not None]
-        digest: str | None = None
-        for other in dict.fromkeys(others):
-            looked_at = self._planned[other].source if other in self._planned else other
-            there = FileFacts.of(looked_at)
-            if there is None or there.size_bytes != model.facts.size_bytes:
-                continue
-            if there.inode == model.facts.inode and Path(looked_at).samefile(model.path):
-                return other
-            digest = digest or self._holdings.digest(model.path, model.facts)
-            if self._holdings.digest(looked_at, there) == digest:
-                return other
-        return None
+        size = model.facts.size_bytes
+        if (size, folder) not in self._contents:
+            there = [path for path in self._holdings.of_size(size) if self._within(path, folder)]
+            self._contents[size, folder] = _Contents([(path, path) for path in there])
+        return self._contents[size, folder].find(model, self._holdings)
 
     def _taken(self, target: str) -> str | None:
         folder, name = os.path.split(target)

@@ -14,6 +14,9 @@ from .change_plans import Plans
 from .changes import Changes
 from .folder_watch import FolderWatch
 
+#: After a small change the index is right when the change is over; a large one is not held up by looking into files.
+_AWAITED_FILES = 100
+
 
 def build_changes(
     state_dir: Path, events: EventBus, library: Library, settings: Callable[[], Settings]
@@ -23,8 +26,11 @@ def build_changes(
     async def prepare() -> None:
         await library.scan()
 
-    async def touched(_folders: set[Path]) -> None:
-        await library.scan()
+    async def touched(count: int) -> None:
+        if count <= _AWAITED_FILES:
+            await library.scan()
+        else:
+            library.scan_soon()
 
     def tell(data: dict[str, object]) -> None:
         events.publish(Event(Topic.LIBRARY, data))

@@ -8,16 +8,16 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import NotEnoughSpaceError
-from ..records.change import Action, Method, Step
+from ..records.change import Action
 from ..units import format_bytes
 
 
-def check_room(actions: Iterable[Action], floor_bytes: int) -> None:
+def check_room(copies: Iterable[Action], floor_bytes: int) -> None:
     """Refuse copies that do not fit beside what stays free. Raises: NotEnoughSpaceError."""
     needed: dict[int, int] = defaultdict(int)
     places: dict[int, Path] = {}
-    for action in actions:
-        if action.method is not Method.COPY or action.target is None or action.step is not Step.PLANNED:
+    for action in copies:
+        if action.target is None:
             continue
         place = next(folder for folder in Path(action.target).parents if folder.is_dir())
         device = place.stat().st_dev

@@ -43,10 +43,10 @@ class Changes:
         *,
         settings: Callable[[], Settings],
         prepare: Callable[[], Awaitable[None]],
-        touched: Callable[[set[Path]], Awaitable[None]],
+        touched: Callable[[int], Awaitable[None]],
         tell: Callable[[dict[str, object]], None],
     ) -> None:
-        """Take what to await before a plan looks at the library, and after files in these folders changed.
+        """Take what to await before a plan looks at the library, and after so many files changed.
 
         `tell` takes what viewers are told.
         """
@@ -110,8 +110,8 @@ class Changes:
         if change.state in {ChangeState.APPLIED, ChangeState.UNDONE}:
             return None
         _check_allowed(change.kind, settings)
-        actions = await self._in_journal(lambda journal: journal.actions(change_id))
-        await asyncio.to_thread(check_room, actions, settings.free_space_floor_bytes)
+        copies = await self._in_journal(lambda journal: journal.copies(change_id))
+        await asyncio.to_thread(check_room, copies, settings.free_space_floor_bytes)
         await self._in_journal(lambda journal: journal.set_state(change_id, ChangeState.APPLYING))
         return self._begin(change)
 
@@ -123,7 +123,7 @@ class Changes:
     async def _apply(self, job: ChangeJob) -> None:
         loop = asyncio.get_running_loop()
 
-        def work() -> set[Path]:
+        def work() -> int:
             watcher = Watcher(
                 cancelled=job.cancelled.is_set,
                 leaving=self._leaving.is_set,
@@ -133,9 +133,9 @@ class Changes:
                 return apply_change(journal, job.id, watcher)
 
         async with self._caught(job):
-            folders = await loop.run_in_executor(self._hands, work)
-            if folders and not self._leaving.is_set():
-                await self._touched(folders)
+            count = await loop.run_in_executor(self._hands, work)
+            if count and not self._leaving.is_set():
+                await self._touched(count)
 
     async def undo(self, change_id: str, make: Planner, settings: Settings) -> tuple[str, ChangeJob | None]:
         """Begin to take a change back; returns the undoing change. A change that was undone is not undone again.
