@@ -152,7 +152,7 @@ class Settings:
     idle_allow_terminate: bool = setting(
         False, "Let `terminate` delete the machine, where a network volume survives.", remote=False
     )
-    idle_ignore: tuple[str, ...] = setting((), "Signals that are left out: names from docs/pods.md, as `gpu`.")
+    idle_ignore: tuple[str, ...] = setting((), "Signals that are left out: names from docs/idle.md, as `gpu`.")
     idle_retry_seconds: float = setting(60.0, "First pause before a failed stop is tried again; it doubles.")
     idle_clock_rate: float = setting(1.0, "For tests: how much faster the idle policy's clock runs.", remote=False)
     idle_stop_command: str | None = setting(

@@ -275,7 +275,7 @@ class Keeper:
         if not 0 <= seconds <= MOST_KEEP_ALIVE_SECONDS:
             raise UsageError(f"`seconds` must be from 0 to {MOST_KEEP_ALIVE_SECONDS:g}")
         if not self.policy.on:
-            raise ConflictError("nothing stops this machine", hint="see `idle_mode` in docs/pods.md")
+            raise ConflictError("nothing stops this machine", hint="see `idle_mode` in docs/idle.md")
         if self.standing.state is IdleState.STOPPED:
             raise ConflictError("the provider has stopped this machine already", hint="start it again there")
         self.keep_alives.keep(holder, seconds)

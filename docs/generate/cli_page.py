@@ -53,7 +53,10 @@ the first two. `lock`: `[{"source", "folder", "name", "size_bytes", "sha256", "k
 "error"}]`. `search`: `{"hits": [{"provider", "title", "source", "page_url", "folder_name", "base_model", "downloads",
 "likes", "gated", "preview_url", "score"}], "errors": {provider: error}}`. `store ls`: `[{"sha256", "size_bytes"}]`;
 `store push`: `[{"path", "sha256", "pushed", "error"}]`; `store pull`: as `get`.
-`downloads`: the Downloads of [docs/http.md](http.md). `engine`: `{"running", "pid", "version",
+`pod stop`: `{"provider", "machine", "dry_run", "steps", "action", "done", "words", "hint", "attempts": [{"way", "at",
+"seconds", "status", "done", "words"}]}`. `pod template`: `{"template", "dry_run", "outcome": {"action", "id",
+"changed"}}`, `outcome` null without a key. `downloads`: the Downloads of
+[docs/http.md](http.md). `engine`: `{"running", "pid", "version",
 "protocol_version", "started_at", "state_dir", "sessions", "busy", "leaving"}`. An error, everywhere: `{"code",
 "message", "hint", "retryable"}`.
 """
