@@ -206,14 +206,14 @@ def tls(world: World, stack: ExitStack) -> Case:
         "one file over TLS, loopback, 8 connections",
         world.items(base, ["big.bin"]),
         [
-            Contender("ours", lambda items, folder: fetch(items, folder, connections=8)),
-            Contender("ours, no digest known", lambda items, folder: fetch(items, folder, connections=8, verify=False)),
+            Contender("ours, verified", lambda items, folder: fetch(items, folder, connections=8)),
+            Contender("ours, nothing hashed", partial(fetch, connections=8, verify=False, hashing=False)),
             Contender("aria2c", partial(aria2, certificate=root)),
             Contender("curl", partial(curl, certificate=root)),
         ],
         lambda by: [
-            ("wall / aria2c", ratio(by, "ours", "aria2c"), 0.65),
-            ("wall / curl", ratio(by, "ours", "curl"), 0.95),
+            ("wall / aria2c, both unverified", ratio(by, "ours, nothing hashed", "aria2c"), 0.65),
+            ("wall / curl, both unverified", ratio(by, "ours, nothing hashed", "curl"), 0.95),
         ],
     )
 

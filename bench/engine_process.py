@@ -52,6 +52,25 @@ def _limits(kind):
     return kind(free_space_floor_bytes=0, **({"connections_total": int(total)} if total else {}))
 
 
+async def _no_digest(_hasher, _size_bytes: int) -> dict[str, str]:
+    return {"sha256": "0" * 64}
+
+
+class HashSwitch:
+    """For comparisons with tools that prove nothing; the product has no such switch.
+
+    While it is off, transfers neither read back nor hash what they wrote.
+    """
+
+    def __init__(self, kind: type) -> None:
+        self._kind = kind
+        self._advance, self._finish = kind.advance, kind.finish
+
+    def set(self, *, on: bool) -> None:
+        self._kind.advance = self._advance if on else lambda *_: None
+        self._kind.finish = self._finish if on else _no_digest
+
+
 async def serve() -> None:
     from comfystow.core.config import Settings
     from comfystow.core.net.client import HttpClient, HttpLimits
@@ -59,16 +78,19 @@ async def serve() -> None:
     from comfystow.core.net.hosts import AllowList
     from comfystow.core.records.source import Digest, ResolvedFile, UrlSource
     from comfystow.core.transfer.engine import TransferEngine
+    from comfystow.core.transfer.hashing import FrontierHasher
     from comfystow.core.transfer.job import TransferJob, TransferLimits
 
     gate = EgressGate(AllowList.build(Settings(allow_hosts=("127.0.0.1", "localhost", "10.231.0.2"))))
     client = HttpClient(HttpLimits(), gate)
     engine = TransferEngine(_limits(TransferLimits), client, gate)
     loop = asyncio.get_running_loop()
+    hashing = HashSwitch(FrontierHasher)
     lanes: list[int] = []
     print(json.dumps({"ready": True}), flush=True)
     while line := await loop.run_in_executor(None, sys.stdin.readline):
         order = json.loads(line)
+        hashing.set(on=order["hash"])
         forget_peak()
         idle, cpu, began = rss_bytes(), cpu_seconds(), time.monotonic()
         lanes.clear()

@@ -48,7 +48,9 @@ class OurEngine:
         self._process.stdout.readline()
         self.pid = self._process.pid
 
-    def fetch(self, items: list[Item], folder: Path, *, connections: int | None, verify: bool = True) -> Run:
+    def fetch(
+        self, items: list[Item], folder: Path, *, connections: int | None, verify: bool = True, hashing: bool = True
+    ) -> Run:
         files = [
             {
                 "url": item.url,
@@ -59,7 +61,7 @@ class OurEngine:
             for item in items
         ]
         began = time.monotonic()
-        self._process.stdin.write(json.dumps({"files": files, "connections": connections}) + "\n")
+        self._process.stdin.write(json.dumps({"files": files, "connections": connections, "hash": hashing}) + "\n")
         self._process.stdin.flush()
         answer = json.loads(self._process.stdout.readline())
         wall = time.monotonic() - began

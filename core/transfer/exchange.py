@@ -16,11 +16,12 @@ from ..errors import (
 from ..net.secrets import redact
 from .behind import WriteBehind
 from .head import Meaning, Verdict, judge
-from .lane import OVERLAP_BYTES, CutShortError, Intake, Lane
+from .lane import CutShortError, Intake, Lane
 from .origin import Origin, Reply, WireReply
 from .plan import Piece
 from .ratelimit import Bucket
 from .retry import Cure, cure_for_status
+from .seams import overlap_bytes
 from .state import State
 
 _PAGE_TYPES = ("text/html", "application/xml", "text/xml", "application/json")
@@ -53,7 +54,7 @@ class Exchanges:
         Raises: StaleError, AgainError, CutShortError, and what went wrong from `core.errors`.
         """
         state = self._state
-        start = piece.start - min(OVERLAP_BYTES, piece.start) if state.ranged else 0
+        start = piece.start - min(overlap_bytes(state), piece.start) if state.ranged else 0
         etag = state.part.etag
         asked = self._loop.time()
         reply = await self._origin.ask(start=start, stop=piece.stop, etag=etag, ranged=state.ranged)
@@ -126,6 +127,8 @@ class Exchanges:
             raise AgainError
         if verdict.meaning is Meaning.RANGE:
             state.ranges_seen = True
+            if 0 < piece.start == verdict.start:
+                state.seams.add(piece.start)
         else:
             piece = self._accept_whole(lane, piece, verdict)
         if verdict.size_bytes is not None and state.plan.size_bytes is None:

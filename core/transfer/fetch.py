@@ -17,6 +17,7 @@ from .lane import CutShortError, Lane
 from .origin import Origin
 from .plan import Piece, slowest
 from .ratelimit import Bucket
+from .seams import are_suspect, seams_hold
 from .state import State
 
 _SLOW_RATIO = 6
@@ -72,6 +73,13 @@ class Fetcher:
         finally:
             await self._stop_lanes()
             self._budget.leave(self)
+
+    async def was_misled(self, digests: dict[str, str]) -> bool:
+        """Find out whether wrong ranges made the digest wrong; all is begun again then, and `run` fetches it."""
+        if not are_suspect(self._state, digests) or await seams_hold(self._state, self._origin):
+            return False
+        await self._cures.distrust()
+        return True
 
     def _allowed(self) -> int:
         state = self._state

@@ -40,6 +40,9 @@ class State:
     witnesses: dict[int, bytes] = field(default_factory=dict)
     """Overlaps whose other side was still on its way when they came, by the position they end at."""
 
+    seams: set[int] = field(default_factory=set)
+    """Where a range continues another on the word of its tag alone."""
+
     lanes: int = 0
     bytes_fetched: int = 0
     restarted: int = 0
@@ -53,6 +56,7 @@ class State:
 
     def __post_init__(self) -> None:
         self.plan = Plan(self.part.size_bytes, self.part.done)
+        self.seams.update(start for start, _ in self.part.done if start)
         self.hasher = self._new_hasher()
 
     def on_bytes(self, piece: Piece, count: int) -> None:
@@ -90,6 +94,7 @@ class State:
         _log.info("%s: %s", self.part.path.name, note)
         self.note = note
         self.witnesses.clear()
+        self.seams.clear()
         self.part.restart(file)
         self.hasher.close()
         self.hasher = self._new_hasher()

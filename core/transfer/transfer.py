@@ -116,10 +116,14 @@ class Transfer:
         state.note, state.by_xet = self._note, by_xet
         state.bytes_fetched = part.done.total if by_xet else 0
         try:
-            await self._fetcher(state).run(lambda now: self._on_tick(state, now))
-            await self._check_beginning(state, force=True)
-            self._file = part.file
-            return await self._finish(state, may_repeat=may_repeat)
+            fetcher = self._fetcher(state)
+            while True:
+                await fetcher.run(lambda now: self._on_tick(state, now))
+                await self._check_beginning(state, force=True)
+                self._file = part.file
+                digests = await self._settle(state)
+                if not await fetcher.was_misled(digests):
+                    return await self._finish(state, digests, may_repeat=may_repeat)
         except NotAModelError:
             part.worthless = True
             raise
@@ -224,22 +228,23 @@ class Transfer:
 
     # When all bytes are there
 
-    async def _finish(self, state: State, *, may_repeat: bool) -> TransferResult:
-        part, size = state.part, state.plan.size_bytes
-        if size is None:
-            raise RuntimeError("complete without a size")
-        loop = asyncio.get_running_loop()
-        self._teller.tell(state, DownloadState.VERIFYING, loop.time())
+    async def _settle(self, state: State) -> dict[str, str]:
+        """Bring all bytes to the disk, and return their digests."""
+        part, size = state.part, _size_of(state)
+        self._teller.tell(state, DownloadState.VERIFYING, asyncio.get_running_loop().time())
         await self._settle_sync()
         syncing = asyncio.ensure_future(self._blocking(lambda: part.fsync(size)))
         try:
-            digests = await state.hasher.finish(size)
+            return await state.hasher.finish(size)
         except OSError as err:
             raise storage_error(err, part.path) from err
         finally:
             await syncing
+
+    async def _finish(self, state: State, digests: dict[str, str], *, may_repeat: bool) -> TransferResult:
+        part, size = state.part, _size_of(state)
         verified = await self._prove(state, size, digests, may_repeat=may_repeat)
-        self._teller.tell(state, DownloadState.PLACING, loop.time())
+        self._teller.tell(state, DownloadState.PLACING, asyncio.get_running_loop().time())
         part.placed = digests["sha256"]
         await self._blocking(lambda: self._place(part, state))
         part.remove_journal()
@@ -329,6 +334,12 @@ class Transfer:
         except asyncio.CancelledError:
             await asyncio.wait([future])
             raise
+
+
+def _size_of(state: State) -> int:
+    if state.plan.size_bytes is None:
+        raise RuntimeError("complete without a size")
+    return state.plan.size_bytes
 
 
 class _OnceMoreError(Exception):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -164,3 +165,44 @@ async def test_other_kinds_of_digest(engine, hub, tmp_path, kind):
     wrong = dataclasses.replace(file, digest=Digest(kind, right[:-1] + ("0" if right[-1] != "0" else "1")))
     with pytest.raises((ChecksumMismatchError, HeaderMismatchError)):
         await engine.fetch(job(wrong, tmp_path / "wrong.safetensors"))
+
+
+@pytest.mark.parametrize("connections", [1, 8])
+async def test_with_a_digest_no_byte_is_fetched_twice_over_pauses_and_drops(engine, hub, tmp_path, connections):
+    row = hub.add_file("me/repo", "once.bin", size_bytes=SIZE)
+    work = job(
+        resolved(row["url"], sha256=row["sha256"], size_bytes=SIZE), tmp_path / "once.bin", connections=connections
+    )
+    with hub.faulty("rate", origin="cdn", bytes_per_second=4_000_000 // connections):
+        task = asyncio.create_task(engine.fetch(work))
+        await asyncio.sleep(0.6)
+        task.cancel()
+        await asyncio.wait([task])
+    before = {request["range"] for request in hub.requests(origin="cdn")}
+    result = await engine.fetch(work)
+    assert sha256_of(work.dest) == row["sha256"]
+    ranges = [request["range"] for request in hub.requests(origin="cdn") if request["range"] not in before]
+    spans = sorted(tuple(int(end) for end in text.removeprefix("bytes=").split("-")) for text in ranges)
+    assert sum(last + 1 - first for first, last in spans) == result.bytes_fetched
+    assert all(last < first for (_, last), (first, _) in pairwise(spans))
+
+
+@pytest.mark.parametrize("times", [1, None], ids=["once", "always"])
+async def test_wrong_range_behind_a_digest_is_found_at_its_seam(engine, hub, tmp_path, times):
+    row = hub.add_direct("seam.bin", size_bytes=SIZE)
+    hub.fault("rate", file="seam.bin", bytes_per_second=4_000_000)
+    hub.fault("wrong_body", file="seam.bin", shift=50_000, min_offset=1, times=times)
+    work = job(resolved(row["url"], sha256=row["sha256"], size_bytes=SIZE), tmp_path / "seam.bin", connections=4)
+    result = await engine.fetch(work)
+    assert sha256_of(work.dest) == row["sha256"]
+    assert (result.verified, result.restarted) == ("digest", 1)
+
+
+async def test_wrong_digest_over_right_ranges_fetches_nothing_again(engine, hub, tmp_path):
+    row = hub.add_direct("right.bin", size_bytes=SIZE)
+    hub.fault("rate", file="right.bin", bytes_per_second=4_000_000)
+    work = job(resolved(row["url"], sha256="0" * 64, size_bytes=SIZE), tmp_path / "right.bin", connections=4)
+    with pytest.raises(ChecksumMismatchError):
+        await engine.fetch(work)
+    assert hub.bytes_sent("direct/right.bin") < SIZE + 200_000  # what was looked at again around the seams
+    assert left_behind(tmp_path) == ["right.bin.part.bad"]
