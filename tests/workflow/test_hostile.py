@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import struct
+import subprocess
+import sys
 import zlib
 
 import pytest
@@ -196,3 +198,55 @@ def test_any_bytes_behind_an_image_head_are_read_or_refused(body, start):
     except WorkflowError:
         return
     assert set(texts) <= {"workflow", "prompt"}
+
+
+#: Reads a document under a limit of memory, and says what came of it: with an address space of 400 MiB in all a reader
+#: that took in a whole chunk, or copied a document once for each node, would end in a MemoryError.
+LIMITED = """
+import resource, sys
+from pathlib import Path
+from comfystow.core.errors import WorkflowError
+from comfystow.core.workflow.load import load_document
+from comfystow.core.workflow.requirements import requirements
+resource.setrlimit(resource.RLIMIT_AS, (400 << 20, 400 << 20))
+resource.setrlimit(resource.RLIMIT_CPU, (20, 20))
+try:
+    print(len(requirements(load_document(Path(sys.argv[1]))).models))
+except WorkflowError as err:
+    print(err.message)
+"""
+
+
+def limited(path):
+    done = subprocess.run([sys.executable, "-c", LIMITED, str(path)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_hurting_documents_are_read_in_little_memory_and_time(graph, tmp_path):
+    image = tmp_path / "chunk.png"
+    with image.open("wb") as file:
+        file.write(PNG + struct.pack(">I", 100 << 20) + b"tEXt")
+        file.truncate(len(PNG) + 8 + (100 << 20) + 4)
+    assert "longer than 32 MiB" in limited(image)
+
+    g = graph()
+    for index in range(10_000):
+        g.node(index, "LoraLoader", f"<img src=x onerror=alert(1)>{index}.safetensors", 1, {"a": [1]}, None, True)
+        g.nodes[-1] |= {
+            "inputs": [{"name": 5, "link": {}}],
+            "properties": {"models": [{"name": ["x"]}, 7]},
+            "mode": "x",
+        }
+    many = tmp_path / "many.json"
+    many.write_text(json.dumps(g.document()))
+    assert limited(many) == "0"  # names that no file system takes: each is a skipped part
+
+    wide = tmp_path / "wide.json"
+    wide.write_text(
+        json.dumps({"nodes": [{"id": 1, "type": "VAELoader", "widgets_values": ["x.safetensors"] * 500_000}]})
+    )
+    assert limited(wide) == "1"
+    deep = tmp_path / "deep.json"
+    deep.write_text('{"nodes":' + "[" * 100_000 + "]" * 100_000 + "}")
+    assert "nested too deep" in limited(deep)
