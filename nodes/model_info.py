@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +19,7 @@ _MAX_TEXT_CHARS = 200
 
 
 class ModelInfo(io.ComfyNode):  # type: ignore[misc]
-    """Reads the header of a file: format, precision, parameters, size, what its author wrote into it."""
+    """Reads the header of a file: kind, base model, precision, parameters, size, what its author wrote into it."""
 
     @classmethod
     def define_schema(cls) -> Any:
@@ -30,7 +28,7 @@ class ModelInfo(io.ComfyNode):  # type: ignore[misc]
             node_id="StowModelInfo",
             display_name="Model Info",
             category="ComfyStow",
-            description="Tells format, precision, parameters and size of a model from its header alone.",
+            description="Tells kind, base model, precision, parameters and size of a model from its header alone.",
             inputs=[
                 io.Combo.Input("folder", options=folder_choices()),
                 io.String.Input("name", default="", tooltip="A file of the folder, as its loader lists it."),
@@ -66,6 +64,7 @@ class ModelInfo(io.ComfyNode):  # type: ignore[misc]
 
 def read_facts(path: Path) -> dict[str, Any]:
     """Read a header; unknown is None. Raises: HeaderError: the file is damaged, or of a format without a header."""
+    from ..core.headers.classify import classify
     from ..core.headers.gguf import parse_gguf
     from ..core.headers.safetensors import parse_safetensors
 
@@ -78,16 +77,20 @@ def read_facts(path: Path) -> dict[str, Any]:
 
         parse = parse_gguf if read(0, 4) == b"GGUF" else parse_safetensors
         header = parse(read, size_bytes)
-    elements: Counter[str] = Counter()
-    for tensor in header.tensors.values():
-        elements[tensor.dtype] += math.prod(tensor.shape)
+    found = classify(header)
     return {
+        "kind": found.kind,
+        "base_model": found.base_model,
+        "base_model_version": found.base_model_version,
+        "belongs_in": found.folder,
         "format": header.format,
-        "precision": elements.most_common(1)[0][0] if elements else None,
-        "parameters": elements.total(),
+        "precision": found.precision,
+        "parameters": found.parameters,
         "tensors": len(header.tensors),
         "size_bytes": size_bytes,
+        "vram_bytes": found.vram_bytes,
         "whole": header.fits(size_bytes),
+        "trigger_words": list(found.trigger_words),
         "metadata": {key: str(header.metadata[key])[:_MAX_TEXT_CHARS] for key in _METADATA if key in header.metadata},
     }
 
@@ -96,11 +99,15 @@ def facts_text(facts: dict[str, Any]) -> str:
     """Write the facts for people, one a line."""
     from ..core.units import format_bytes
 
+    kind = (facts["kind"] or "unknown kind").replace("_", " ")
+    base = " ".join(filter(None, (facts["base_model"], facts["base_model_version"])))
     lines = [
         facts["name"],
+        f"{kind}, {base or 'base model unknown'}",
         f"{facts['format']}, {facts['precision'] or 'no tensors'}, {_count(facts['parameters'])} parameters",
         format_bytes(facts["size_bytes"])
         + ("" if facts["whole"] is not False else ": its length does not fit its header"),
+        *([f"trigger words: {', '.join(facts['trigger_words'])}"] if facts["trigger_words"] else []),
         *(f"{key.rpartition('.')[2]}: {value}" for key, value in facts["metadata"].items()),
     ]
     return "\n".join(lines)

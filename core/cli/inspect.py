@@ -73,12 +73,16 @@ def _show(row: dict[str, Any], *, explain: bool) -> None:
         print(f"  {'choose':<11} {' or '.join(row['alternatives'])}")
     if row["trigger_words"]:
         print(f"  {'words':<11} {', '.join(row['trigger_words'])}")
-    print(f"  {'parameters':<11} {row['parameters']:,} in {row['tensors']} tensors")
-    print(f"  {'size':<11} {format_bytes(row['size_bytes'])}, in VRAM {format_bytes(row['vram_bytes'])}")
+    if row["parameters"] is not None:
+        print(f"  {'parameters':<11} {row['parameters']:,} in {row['tensors']} tensors")
+    vram = f", in VRAM {format_bytes(row['vram_bytes'])}" if row["vram_bytes"] is not None else ""
+    print(f"  {'size':<11} {format_bytes(row['size_bytes'])}{vram}")
     if explain:
         for line in row["evidence"]:
             print(f"  because     {line}")
         for line in row["rejected"]:
             print(f"  not         {line[:_MOST_REASON_CHARS]}")
+        for name, value in row["training"].items():
+            print(f"  training    {name}: {value}")
         for name, value in row["metadata"].items():
             print(f"  metadata    {name}: {str(value)[:200]}")

@@ -24,7 +24,7 @@ StowError
     + ConnectFailedError  + CertificateError  + ServerError  + StalledError  + RangeRefusedError
     + RemoteChangedError  + TruncatedBodyError
   x IntegrityError             bytes arrived, and they are wrong
-    + ChecksumMismatchError  + SizeMismatchError  + HeaderMismatchError
+    + ChecksumMismatchError  + SizeMismatchError  + HeaderMismatchError  + DangerousPickleError
   x StorageError               the disk said no
     + NotEnoughSpaceError  + ReadOnlyError  + LockedError  + NameTakenError
   x HeaderError                a model file whose header cannot be read
@@ -74,6 +74,7 @@ from .transfer import (
     CertificateError,
     ChecksumMismatchError,
     ConnectFailedError,
+    DangerousPickleError,
     HeaderMismatchError,
     IntegrityError,
     RangeRefusedError,
@@ -94,6 +95,7 @@ __all__ = [
     "ConfigError",
     "ConflictError",
     "ConnectFailedError",
+    "DangerousPickleError",
     "DownloadsDisabledError",
     "EarlyAccessError",
     "EgressError",

@@ -82,3 +82,10 @@ class HeaderMismatchError(IntegrityError):
     """The model header does not fit the length of the file."""
 
     code = "header_mismatch"
+
+
+class DangerousPickleError(IntegrityError):
+    """A pickle that would run what no model needs, or that nobody can look into."""
+
+    code = "dangerous_pickle"
+    default_hint = "do not load it; look for a .safetensors of the same model"

@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from ..downloads.placement import Placement
 from ..errors import FolderUnknownError, ForbiddenTypeError, UnknownFolderError
+from ..headers.pickles import SCANNER, can_scan
 from ..library.ground import HIDDEN_FOLDER, hidden_place
 from ..paths import (
     COMPANION_SUFFIXES,
@@ -65,8 +66,15 @@ def check_suffix(name: str, folder_name: str | None = None, *, allow_pickle: boo
     suffix = PurePosixPath(name.lower()).suffix
     if suffix in COMPANION_SUFFIXES and folder_name is not None and canonical_folder(folder_name) == "diffusers":
         return
-    if suffix in MODEL_SUFFIXES or (allow_pickle and suffix in PICKLE_SUFFIXES):
+    if suffix in MODEL_SUFFIXES:
         return
+    if allow_pickle and suffix in PICKLE_SUFFIXES:
+        if can_scan():
+            return
+        raise ForbiddenTypeError(
+            f"`{name}` is a {suffix} file, and nothing here can look into one before it is loaded",
+            hint=f"pip install {SCANNER}",
+        )
     if suffix in PICKLE_SUFFIXES:
         raise ForbiddenTypeError(
             f"`{name}` is a {suffix} file: loading one can run any code in it",

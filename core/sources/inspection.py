@@ -8,9 +8,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..errors import HeaderError, NotAModelError, NotFoundError
+from ..headers.classification import Confidence
 from ..headers.classify import classify
 from ..headers.gguf import parse_gguf
-from ..headers.model_header import ModelHeader
+from ..headers.model_header import ModelHeader, Read
+from ..headers.names import guess_folder
+from ..headers.pickles import describe_pickle, is_pickle
 from ..headers.precision import Stored, measure
 from ..headers.safetensors import parse_safetensors
 from ..headers.sniff import Content, sniff
@@ -102,7 +105,10 @@ async def inspect_remote(
 
 
 def inspect_file(path: Path, ref: str | None = None) -> Inspection:
-    """Inspect a file of this machine; it is read up to the end of its header. Raises: NotFoundError, HeaderError."""
+    """Inspect a file of this machine; it is read up to the end of its header, and a pickle is scanned.
+
+    Raises: NotFoundError, HeaderError, NotAModelError, DangerousPickleError.
+    """
     name = ref if ref is not None else str(path)
     try:
         with path.open("rb") as stream:
@@ -112,10 +118,29 @@ def inspect_file(path: Path, ref: str | None = None) -> Inspection:
                 stream.seek(offset)
                 return stream.read(count)
 
-            header = parse_header(read(0, _SNIFF_BYTES), read, size, path.name)
+            first = read(0, _SNIFF_BYTES)
+            if is_pickle(path.name, first):
+                return _inspect_pickle(name, path, read, size)
+            header = parse_header(first, read, size, path.name)
     except OSError as err:
         raise NotFoundError(f"cannot read `{path}`: {err.strerror or err}", hint="check the path") from err
     return replace(inspect_header(name, header, size), path=str(path.absolute()))
+
+
+def _inspect_pickle(ref: str, path: Path, read: Read, size_bytes: int) -> Inspection:
+    """Say what a pickle imports; what it is, only its name tells. Raises: DangerousPickleError."""
+    scan = describe_pickle(path.name, read, size_bytes)
+    guess = guess_folder(path.name)
+    named = (guess.reason,) if guess is not None else ("a pickle has no header, and its name says nothing",)
+    return Inspection(
+        ref=ref,
+        path=str(path.absolute()),
+        folder=guess.folder if guess is not None else None,
+        size_bytes=size_bytes,
+        confidence=Confidence.GUESS if guess is not None else None,
+        evidence=scan.told() + named,
+        format="pickle",
+    )
 
 
 def parse_header(first: bytes, read: Callable[[int, int], bytes], size_bytes: int, name: str) -> ModelHeader:

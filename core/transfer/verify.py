@@ -15,6 +15,7 @@ from ..errors import (
 )
 from ..headers.gguf import parse_gguf
 from ..headers.model_header import Read
+from ..headers.pickles import refuse_danger
 from ..headers.safetensors import parse_safetensors
 from ..headers.sniff import Content, sniff
 from ..records.download import Verified
@@ -51,10 +52,19 @@ def read_from(file: BinaryIO) -> Read:
 def prove(
     file: ResolvedFile, dest: Path, *, size_bytes: int, digests: dict[str, str], read: Read, end_untold: bool = False
 ) -> Verified:
-    """Say how far a finished file is proven.
+    """Say how far a finished file is proven. A pickle is scanned too, whatever its digest.
 
-    Raises: ChecksumMismatchError, HeaderMismatchError, SizeMismatchError, IntegrityError: it is not what it should be.
+    Raises: ChecksumMismatchError, HeaderMismatchError, SizeMismatchError, IntegrityError: it is not what it should be;
+    DangerousPickleError: it would run what no model needs.
     """
+    verified = _proven(file, dest, size_bytes=size_bytes, digests=digests, read=read, end_untold=end_untold)
+    refuse_danger(dest.name, read, size_bytes)
+    return verified
+
+
+def _proven(
+    file: ResolvedFile, dest: Path, *, size_bytes: int, digests: dict[str, str], read: Read, end_untold: bool
+) -> Verified:
     if file.size_bytes is not None and file.size_bytes != size_bytes:
         raise SizeMismatchError(f"`{dest.name}` has {size_bytes} bytes, and {file.size_bytes} were promised")
     if file.digest is not None:

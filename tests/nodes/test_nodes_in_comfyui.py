@@ -186,7 +186,9 @@ def test_model_info_takes_the_name_from_ensure_model(comfy_server):
     }
     entry = comfy_server.run_prompt(prompt)
     assert outcome(entry)[0] == "success", outcome(entry)
-    assert entry["outputs"]["9"]["text"][0].startswith("chained.safetensors\nsafetensors, F16, ")
+    assert entry["outputs"]["9"]["text"][0].startswith(
+        "chained.safetensors\nvae, base model unknown\nsafetensors, fp16, "
+    )
     assert "Traceback" not in comfy_server.log.rpartition("got prompt")[2]
 
 
@@ -199,7 +201,11 @@ def test_model_info_reads_a_header_and_shows_it(comfy_server, tiny_wan):
     assert outcome(entry)[0] == "success", outcome(entry)
     (text,) = entry["outputs"]["9"]["text"]
     parameters = sum(tensor.size for tensor in load(tiny_wan).values())
-    assert text.splitlines()[:2] == ["info.safetensors", f"safetensors, F16, {parameters} parameters"]
+    assert text.splitlines()[:3] == [
+        "info.safetensors",
+        "diffusion model, Wan T2V",
+        f"safetensors, fp16, {parameters} parameters",
+    ]
     assert "title: Tiny <b>one</b>" in text
 
 
