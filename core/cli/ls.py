@@ -10,7 +10,7 @@ from ..engine.sync_client import SyncEngineClient
 from ..units import format_bytes
 from .library_work import carry_out
 from .options import add_common, installation_of, session_client_of
-from .output import say, show_json
+from .output import printable, say, show_json
 
 _PAGE = 1000
 _SORTS = ("name", "size", "added", "used", "kind", "base")
@@ -79,7 +79,7 @@ def _unreferenced(client: SyncEngineClient, arguments: argparse.Namespace) -> li
     found = client.call("GET", "/library/unreferenced")
     say(f"{found['workflows']} workflows were read")
     for name in found["unreadable"]:
-        say(f"`{name}` could not be read: what it names is counted as unreferenced")
+        say(f"`{printable(name)}` could not be read: what it names is counted as unreferenced")
     chosen = {row["id"] for row in found["files"]}
     return [row for row in _rows(client, arguments) if row["id"] in chosen]
 
@@ -92,8 +92,7 @@ def _line(row: dict[str, Any]) -> str:
         facts.append("not reachable")
     if row["damaged"]:
         facts.append(f"damaged: {row['damaged']}")
-    name = "".join(char if char.isprintable() else "�" for char in row["relative_path"])
-    return f"{row['folder']}/{name}  ({', '.join(fact for fact in facts if fact)})"
+    return f"{row['folder']}/{printable(row['relative_path'])}  ({', '.join(fact for fact in facts if fact)})"
 
 
 def _show_parts(found: dict[str, Any], *, as_json: bool) -> int:
@@ -101,6 +100,6 @@ def _show_parts(found: dict[str, Any], *, as_json: bool) -> int:
         show_json(found["parts"])
         return 0
     for part in found["parts"]:
-        print(f"{part['path']}  ({format_bytes(part['size_bytes'])}, {part['source'] or 'no journal'})")
+        print(f"{printable(part['path'])}  ({format_bytes(part['size_bytes'])}, {part['source'] or 'no journal'})")
     say(f"{len(found['parts'])} parts, {format_bytes(found['bytes'])}")
     return 0

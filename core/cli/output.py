@@ -13,6 +13,11 @@ def show_json(data: object) -> None:
     print(json.dumps(data, indent=2, ensure_ascii=False))
 
 
+def printable(text: str) -> str:
+    """Return a name of a file as one line that moves no cursor: whoever named it may be anybody."""
+    return "".join(char if char.isprintable() else "�" for char in text)
+
+
 def say(text: str) -> None:
     """Tell people something."""
     print(text, file=sys.stderr, flush=True)

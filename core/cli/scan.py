@@ -8,7 +8,7 @@ from collections import Counter
 from ..units import format_duration
 from .library_work import carry_out
 from .options import add_common, installation_of, session_client_of
-from .output import say, show_json
+from .output import printable, say, show_json
 
 #: Lines about one kind of problem that are shown; `--json` has them all.
 _MOST_LINES = 10
@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     for problem in report["problems"]:
         shown[problem["code"]] += 1
         if shown[problem["code"]] <= _MOST_LINES:
-            say(f"{problem['path']}: {problem['reason']}")
+            say(f"{printable(problem['path'])}: {problem['reason']}")
     for code, count in shown.items():
         if count > _MOST_LINES:
             say(f"and {count - _MOST_LINES} more of the kind `{code}`: --json lists them")

@@ -8,7 +8,7 @@ from typing import Any
 from ..units import format_bytes, format_duration
 from .library_work import carry_out
 from .options import add_common, installation_of, session_client_of
-from .output import say, show_json
+from .output import printable, say, show_json
 
 EXIT_DAMAGED = 6
 
@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _show(report: dict[str, Any], damaged: list[dict[str, Any]]) -> None:
     for row in damaged:
-        print(f"{row['path']}: {row['damaged']}")
+        print(f"{printable(row['path'])}: {row['damaged']}")
     read = f", {report['read']} read ({format_bytes(report['read_bytes'])})" if report["read"] else ""
     say(f"{report['headers']} headers{read}, {len(damaged)} damaged ({format_duration(report['seconds'])})")
     if report["unread"]:

@@ -13,6 +13,8 @@ import sys
 from pathlib import Path
 
 _PACKAGE = "comfystow"
+#: Somebody waits for the scan; downloads and ComfyUI go first all the same.
+_NICE = 5
 
 
 def _load_tree() -> None:
@@ -29,7 +31,7 @@ def _load_tree() -> None:
 
 def _main() -> None:
     _load_tree()
-    importlib.import_module(".core.library.background", _PACKAGE).lower_priority()
+    importlib.import_module(".core.library.background", _PACKAGE).lower_priority(nice=_NICE, idle_disk=False)
     look_into = importlib.import_module(".core.library.examine", _PACKAGE).look_into
     for line in sys.stdin:
         seen = [look_into(base64.b64decode(path), size) for path, size in json.loads(line)]

@@ -70,7 +70,7 @@ async def test_bytes_that_are_anywhere_in_the_library_are_linked(stage: Stage) -
         rows = await _rows(runtime, 2)
         assert {(file.name, file.links, file.sha256) for file in rows} >= {("known.safetensors", 2, sha256)}
     assert moved.stat().st_nlink == 2
-    assert stage.hub.bytes_sent("direct/known.safetensors") - sent < 64 << 10
+    assert stage.hub.bytes_sent("direct/known.safetensors") - sent < 256 << 10  # its source was asked, twice
 
 
 async def test_a_copy_that_is_not_what_the_index_says_is_not_linked(stage: Stage) -> None:

@@ -222,3 +222,32 @@ def test_many_files_are_looked_into_by_helpers_and_one_that_dies_is_replaced(
     assert all(child.returncode is not None for child in started)
     files = {file.name: file.parameters for file in shelf.index.each(LibraryFilter())}
     assert files == {"broken.safetensors": None} | {f"{number:03}.safetensors": 8 + number for number in range(450)}
+
+
+def test_a_mount_point_without_its_volume_is_no_empty_folder(shelf: Shelf) -> None:
+    """Device numbers stand for mounts here: what a scan has seen of them is changed between two scans."""
+    path = shelf.put("loras/a.safetensors")
+    below = shelf.put("vae/nas/b.safetensors")
+    shelf.put("vae/c.safetensors")
+    shelf.scan()
+    path.unlink()
+    below.unlink()
+    with shelf.index.write() as connection:
+        connection.execute("UPDATE library_roots SET device = device + 1 WHERE folder_names LIKE '%loras%'")
+        connection.execute("UPDATE library_files SET device = device + 2 WHERE folded LIKE 'nas/%'")
+    report = shelf.scan()
+    assert report.gone == 0
+    assert _codes(report) == {"unavailable": ["loras"]}
+    assert {file.name: file.available for file in shelf.index.each(LibraryFilter())} == {
+        "a.safetensors": False,
+        "b.safetensors": False,
+        "c.safetensors": True,
+    }
+
+
+def test_a_folder_whose_files_were_deleted_is_empty(shelf: Shelf) -> None:
+    path = shelf.put("loras/a.safetensors")
+    shelf.scan()
+    path.unlink()
+    assert shelf.scan().gone == 1
+    assert shelf.names() == []

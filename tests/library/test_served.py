@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 import pytest
 from comfystow.core.engine.sync_client import SyncEngineClient
 from comfystow.core.errors import NotFoundHereError, UsageError
+from support.engines import wait_for
 from support.shelves import safetensors
 
 
@@ -70,3 +71,47 @@ def test_one_file_tells_all(library: SyncEngineClient) -> None:
 def test_a_wrong_question_is_refused(library: SyncEngineClient, query: dict[str, str]) -> None:
     with pytest.raises(UsageError):
         _ask(library, **query)
+
+
+def _work(client: SyncEngineClient, name: str) -> dict:
+    return wait_for(lambda: (work := client.call("GET", "/library/work")) and not work[name]["running"] and work)
+
+
+def test_works_are_begun_and_say_how_they_ended(library: SyncEngineClient) -> None:
+    chosen = _ask(library, q="item 1")["files"][0]
+    assert library.call("POST", "/library/verify", {"ids": [chosen["id"]]})["verify"]["running"]
+    report = _work(library, "verify")["verify"]["report"]
+    assert (report["headers"], report["read"], report["damaged"], report["cancelled"]) == (1, 1, [], False)
+    assert _ask(library, q="item 1")["files"][0]["sha256"] is not None
+
+    library.call("POST", "/library/verify", {"headers_only": True})
+    report = _work(library, "verify")["verify"]["report"]
+    assert (report["headers"], report["read"], len(report["damaged"])) == (7, 0, 1)
+
+    work = library.call("POST", "/library/scan", {"wait": False})
+    assert work["scan"]["running"]
+    assert _work(library, "scan")["scan"]["report"]["files"] == 7
+    assert library.call("POST", "/library/cancel", {})["reading"] is None
+
+
+@pytest.mark.parametrize("ids", [[], [0], [-4], [1 << 70]])
+def test_files_that_cannot_be_are_refused(library: SyncEngineClient, ids: list[int]) -> None:
+    for route in ("/library/verify", "/library/identify"):
+        with pytest.raises(UsageError):
+            library.call("POST", route, {"ids": ids})
+
+
+def test_files_that_are_gone_from_the_index_are_no_error(library: SyncEngineClient) -> None:
+    library.call("POST", "/library/verify", {"ids": [999_999]})
+    assert _work(library, "verify")["verify"]["report"]["headers"] == 0
+
+
+def test_what_fills_the_disk_is_told_by_folder_and_volume(library: SyncEngineClient) -> None:
+    usage = library.call("GET", "/library/usage")
+    roots = {root["name"]: root for root in usage["roots"]}
+    assert (roots["loras"]["files"], roots["vae"]["files"]) == (6, 1)  # the hard link counts with its first name
+    assert sum(row["bytes"] for row in usage["folders"]) == _ask(library)["totals"]["bytes"]
+    (volume,) = usage["volumes"]
+    assert volume["models_bytes"] == _ask(library)["totals"]["bytes"]
+    assert 0 < volume["free_bytes"] < volume["total_bytes"]
+    assert usage["kinds"][0]["files"] > 0
