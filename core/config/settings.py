@@ -74,6 +74,7 @@ class Settings:
     library_watch: bool = setting(True, "Follow the folders of models while a ComfyUI is attached.")
     library_debounce_seconds: float = setting(1.0, "Of quiet in the folders of models, until they are looked at.")
     library_poll_seconds: float = setting(30.0, "Between two looks at folders of models on network volumes.")
+    library_copy: bool = setting(False, "Copy what another volume of the library holds, instead of downloading it.")
     library_settle_seconds: float = setting(3.0, "A file that changed within this time may still be written.")
 
     # Engine

@@ -23,12 +23,16 @@ class Placement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Existing:
-    """A file that is in its place without a transfer; `linked` when it was given its name just now."""
+    """A file that is in its place without a transfer.
+
+    `linked` when it shares its bytes with another name since just now, `copied` when it was copied from this machine.
+    """
 
     size_bytes: int
     digest: Digest | None
     verified: Verified
     linked: bool
+    copied: bool = False
 
 
 class Places(Protocol):
@@ -42,9 +46,12 @@ class Places(Protocol):
     ) -> Placement:
         """Choose folder and name. Raises: UsageError and its kinds."""
 
-    async def existing(self, dest: Path, file: ResolvedFile, copies: Sequence[Path]) -> Existing | None:
-        """Return the same file if it is there, or link it from one of `copies`; None when it must be fetched.
+    async def existing(
+        self, placement: Placement, file: ResolvedFile, copies: Sequence[Path], *, may_copy: bool
+    ) -> Existing | None:
+        """Return the same file if it is there, or link it to one of `copies`; None when it must be fetched.
 
+        `may_copy` lets it be copied where links are not possible.
         Raises: NameTakenError: another content has the name.
         """
 

@@ -77,13 +77,14 @@ class Worker:
         others = list(self.active(download))
         if any(other.dest_path == download.dest_path for other in others):
             raise DestinationBusyError
-        existing = await self.places.existing(placement.dest, file, self.copies(file))
+        existing = await self.places.existing(
+            placement, file, self.copies(file), may_copy=network.settings.library_copy
+        )
         if existing is None:
             await self.places.check_space(download, others, network.settings.free_space_floor_bytes)
             await self._fetch(download, file, placement, network, report, on_progress)
             return
-        note = "linked to the same file in the library" if existing.linked else "was there already"
-        _report_existing(report, existing, file, note)
+        _report_existing(report, existing, file, _note_of(existing))
 
     def limit(self, download: Download, rate_bytes_per_second: int | None) -> None:
         """Change the bandwidth of a download that runs."""
@@ -159,6 +160,12 @@ class Worker:
 
     def _credentials(self, download: Download) -> Credentials:
         return self.networks.credentials(self.session_of(download))
+
+
+def _note_of(existing: Existing) -> str:
+    if existing.copied:
+        return "copied from the same file in the library"
+    return "linked to the same file in the library" if existing.linked else "was there already"
 
 
 def _report_existing(report: Report, existing: Existing, file: ResolvedFile, note: str) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import threading
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 from ..downloads.placement import Existing, Placement
@@ -13,6 +15,7 @@ from ..errors import StorageError
 from ..records.download import Download, DownloadRequest
 from ..records.model import FolderLayout
 from ..records.source import ResolvedFile
+from ..transfer.job import part_path
 from ..transfer.part import discard_part
 from .destination import check_request, find_placement
 from .present import find_existing
@@ -32,11 +35,16 @@ class FolderPlaces:
         """Choose folder and name. Raises: UsageError and its kinds."""
         return find_placement(request, file, layout, allow_pickle=allow_pickle)
 
-    async def existing(self, dest: Path, file: ResolvedFile, copies: Sequence[Path]) -> Existing | None:
+    async def existing(
+        self, placement: Placement, file: ResolvedFile, copies: Sequence[Path], *, may_copy: bool
+    ) -> Existing | None:
         """Return the same file if it is there, or link it; a cancelled look stops reading. Raises: NameTakenError."""
-        left = threading.Event()
+        left, dest = threading.Event(), placement.dest
+        part = part_path(dest, placement.part_dir)
+        spare = part.with_name(f"{part.name}.{os.getpid()}")  # not the part itself, which a transfer may go on with
+        find = partial(find_existing, dest, file, copies, left.is_set, spare=spare, may_copy=may_copy)
         try:
-            return await asyncio.to_thread(find_existing, dest, file, copies, left.is_set)
+            return await asyncio.to_thread(find)
         except OSError as err:
             raise StorageError(f"cannot read `{dest.name}`: {err.strerror or err}", hint="look at the disk") from err
         finally:

@@ -11,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from ..config import Settings
 from ..downloads.look import look_inside
 from ..downloads.network import Networks
 from ..downloads.placement import Placement
@@ -153,7 +154,7 @@ class Planner:
             vram_bytes=seen.vram_bytes if seen is not None else None,
             warnings=looked.warnings,
         )
-        return await asyncio.to_thread(_decided, item, placement, file, self.copies(file))
+        return await asyncio.to_thread(_decided, item, placement, file, self.copies(file), network.settings)
 
 
 def plan_json(plan: Plan, *, with_paths: bool) -> dict[str, Any]:
@@ -167,7 +168,9 @@ def plan_json(plan: Plan, *, with_paths: bool) -> dict[str, Any]:
     return data
 
 
-def _decided(item: PlanItem, placement: Placement, file: ResolvedFile, copies: list[Path]) -> PlanItem:
+def _decided(
+    item: PlanItem, placement: Placement, file: ResolvedFile, copies: list[Path], settings: Settings
+) -> PlanItem:
     """Look at the disk by names and sizes alone; the download itself compares contents."""
     dest = placement.dest
     if os.path.lexists(dest):
@@ -178,8 +181,12 @@ def _decided(item: PlanItem, placement: Placement, file: ResolvedFile, copies: l
         return replace(item, action=PlanAction.REFUSE, reason=error.message, error=ErrorInfo.of(error))
     device = existing_folder(dest.parent).stat().st_dev
     for copy in copies:
-        if copy.is_file() and copy.stat().st_dev == device and copy.stat().st_size == file.size_bytes:
-            return replace(item, action=PlanAction.LINK, reason=f"the same file is in the library as `{copy.name}`")
+        if copy.is_file() and copy.stat().st_size == file.size_bytes:
+            reason = f"the same file is in the library as `{copy.name}`"
+            if copy.stat().st_dev == device:
+                return replace(item, action=PlanAction.LINK, reason=reason)
+            if settings.library_copy:
+                return replace(item, action=PlanAction.LINK, reason=f"{reason}, and is copied from its volume")
     missing = missing_bytes(_as_download(item)) if file.size_bytes is not None else None
     if missing is not None and file.size_bytes is not None and missing < file.size_bytes:
         reason = f"{format_bytes(file.size_bytes - missing)} of it are there"

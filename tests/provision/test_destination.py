@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -188,3 +191,35 @@ def test_a_copy_is_linked_only_while_it_is_the_same_file(tmp_path: Path) -> None
     assert found is not None
     assert found.linked
     assert dest.samefile(copy)
+
+
+@pytest.fixture
+def other_volume() -> Iterator[Path]:
+    """Give a folder on another file system than the temporary ones."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        yield Path(folder)
+
+
+def test_a_copy_on_another_volume_is_fetched_or_copied_as_the_owner_wishes(tmp_path: Path, other_volume: Path) -> None:
+    copy, dest = other_volume / "copy.safetensors", tmp_path / "sub" / "x.safetensors"
+    if os.stat(other_volume).st_dev == os.stat(tmp_path).st_dev:
+        pytest.fail("/dev/shm is no volume of its own here")
+    copy.write_bytes(CONTENT)
+    wanted, spare = file(size_bytes=len(CONTENT), digest=DIGEST), tmp_path / "parts" / "x.safetensors.part.1"
+    assert find_existing(dest, wanted, [copy], never, spare=spare) is None
+    assert not dest.exists()
+    found = find_existing(dest, wanted, [copy], never, spare=spare, may_copy=True)
+    assert found is not None
+    assert (found.copied, found.linked, found.verified) == (True, False, Verified.DIGEST)
+    assert dest.read_bytes() == CONTENT
+    assert list(spare.parent.iterdir()) == []
+
+
+def test_a_copy_that_is_cancelled_leaves_nothing(tmp_path: Path, other_volume: Path) -> None:
+    copy, dest = other_volume / "copy.safetensors", tmp_path / "x.safetensors"
+    copy.write_bytes(CONTENT)
+    answers = iter([False, True, True, True])  # read for its digest, then cancelled
+    wanted = file(size_bytes=len(CONTENT), digest=DIGEST)
+    spare = tmp_path / "x.safetensors.part.1"
+    assert find_existing(dest, wanted, [copy], lambda: next(answers), spare=spare, may_copy=True) is None
+    assert list(tmp_path.iterdir()) == []
