@@ -74,10 +74,10 @@ class CandidatesRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EnsureRequest:
+class WishRequest:
     """One of workflow (or prompt, or both), manifest and lock, the latter two as texts.
 
-    `documents` are what a manifest's `workflow:` entries name, by the path written there. `apply` false only tells.
+    `documents` are what a manifest's `workflow:` entries name, by the path written there.
     """
 
     workflow: Any = None
@@ -87,24 +87,17 @@ class EnsureRequest:
     documents: dict[str, Any] = field(default_factory=dict)
     groups: tuple[str, ...] = ()
     facts: Facts = field(default_factory=Facts)
-    search: bool = True
-    fit: bool = False
-    apply: bool = True
     before_only: bool = False
     """True takes only what the manifest marks with `before: true`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LockRequest:
-    """What is to be pinned: as `EnsureRequest`."""
+class EnsureRequest(WishRequest):
+    """What is to be fetched; `apply` false only tells, `search` asks the hubs, `fit` weighs the models."""
 
-    workflow: Any = None
-    prompt: Any = None
-    manifest: str | None = None
-    lock: str | None = None
-    documents: dict[str, Any] = field(default_factory=dict)
-    groups: tuple[str, ...] = ()
-    facts: Facts = field(default_factory=Facts)
+    search: bool = True
+    fit: bool = False
+    apply: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

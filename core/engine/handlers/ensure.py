@@ -13,26 +13,17 @@ from ...records.download import DownloadRequest, ErrorInfo
 from ...records.json import to_json
 from ..bodies import EnsureRequest
 from .call import Call, Handler
-from .needs import document_of, facts_of, finder_of, fit_of, shown
+from .needs import finder_of, fit_of, shown, wish_of
 
 _MAX_WAIT_SECONDS = 60.0
 
 
 async def ensure(call: Call) -> object:
     """Take what is sure into the queue; with `apply` false only say what would be taken."""
-    from ...provision.wishes import Wish, read_wish  # late: see `needs`
+    from ...provision.wishes import read_wish  # late: see `needs`
 
     request: EnsureRequest = call.body
-    wish = Wish(
-        document=document_of(request.workflow, request.prompt),
-        manifest=request.manifest,
-        lock=request.lock,
-        documents=request.documents,
-        groups=request.groups,
-        facts=await facts_of(call, request.facts) if request.manifest is not None else request.facts,
-        search=request.search,
-        before_only=request.before_only,
-    )
+    wish = await wish_of(call, request, search=request.search)
     wanted = await read_wish(wish, finder_of(call), call.session)
     choices = wanted.choices
     told = {

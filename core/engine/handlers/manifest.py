@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import UsageError
 from ...records.json import to_json
-from ..bodies import CheckRequest, LockRequest, ManifestRequest, SyncRequest
+from ..bodies import CheckRequest, ManifestRequest, SyncRequest
 from .call import Call, Handler
 from .ensure import start_job
-from .needs import document_of, facts_of, finder_of, origins_of, shown
+from .needs import document_of, finder_of, origins_of, shown, wish_of
 
 if TYPE_CHECKING:
     from ...provision.syncing import SyncState
@@ -20,17 +20,10 @@ if TYPE_CHECKING:
 async def lock(call: Call) -> object:
     """Pin what is wanted; what has no sure source is listed, and makes no lock."""
     from ...provision.locking import Locker
-    from ...provision.wishes import Wish, read_wish
+    from ...provision.wishes import read_wish
 
-    request: LockRequest = call.body
-    wish = Wish(
-        document=document_of(request.workflow, request.prompt),
-        manifest=request.manifest,
-        lock=request.lock,
-        documents=request.documents,
-        groups=request.groups,
-        facts=await facts_of(call, request.facts) if request.manifest is not None else request.facts,
-    )
+    # Several places of one name are one file where their digests say so: the sources are asked anyway.
+    wish = await wish_of(call, call.body, search=True)
     wanted = await read_wish(wish, finder_of(call), call.session, origins=origins_of(call))
     runtime = call.runtime
     locker = Locker(networks=runtime.networks, sessions=runtime.sessions, places=runtime.places)

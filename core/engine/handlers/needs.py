@@ -10,11 +10,13 @@ from ...records.json import to_json
 from ...records.sample import GpuSample
 from ...records.workflow import ModelStatus
 from ...workflow.conditions import Facts
+from ..bodies import WishRequest
 from .call import Call
 
 if TYPE_CHECKING:
     from ...provision.known_sources import Origins
     from ...provision.needs import Finder
+    from ...provision.wishes import Wish
 
 _SAMPLE_SECONDS = 10.0
 _GB = 1e9
@@ -30,6 +32,22 @@ def need_document(workflow: object, prompt: object) -> object:
     if workflow is None and prompt is None:
         raise UsageError("the body has neither `workflow` nor `prompt`")
     return document_of(workflow, prompt)
+
+
+async def wish_of(call: Call, request: WishRequest, *, search: bool) -> Wish:
+    """Return what a body wishes; only a manifest asks for the facts of this machine."""
+    from ...provision.wishes import Wish
+
+    return Wish(
+        document=document_of(request.workflow, request.prompt),
+        manifest=request.manifest,
+        lock=request.lock,
+        documents=request.documents,
+        groups=request.groups,
+        facts=await facts_of(call, request.facts) if request.manifest is not None else request.facts,
+        search=search,
+        before_only=request.before_only,
+    )
 
 
 def finder_of(call: Call) -> Finder:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..bodies import CheckRequest, LockRequest, ManifestRequest, SyncRequest
+from ..bodies import CheckRequest, ManifestRequest, SyncRequest, WishRequest
 from .route import MIB, Route
 
 MANIFEST_ROUTES: tuple[Route, ...] = (
@@ -12,7 +12,7 @@ MANIFEST_ROUTES: tuple[Route, ...] = (
         name="manifest.lock",
         summary="Pin what a workflow, prompt or manifest wants: revision, size, SHA-256",
         returns="`{lock, entries, failed: [{source, error}], near, choices, skipped}`; `lock` is null with a hole",
-        request=LockRequest,
+        request=WishRequest,
         max_body_bytes=64 * MIB,
         abandoned=True,
     ),
