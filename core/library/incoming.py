@@ -91,12 +91,13 @@ def _entries(place: str, arrivals: Arrivals) -> dict[str, os.DirEntry[str]]:
 
 
 def _enters(entry: os.DirEntry[str], arrivals: Arrivals) -> bool:
-    if entry.name.startswith(".") or not entry.is_dir():
+    if entry.name.startswith("."):
         return False
-    if entry.is_symlink():
+    if not entry.is_symlink():
+        return entry.is_dir(follow_symlinks=False)
+    if Path(entry.path).is_dir():  # false for a link to itself, where the entry's own question raises
         arrivals.problems.append(Problem(path=entry.path, reason="a link to a folder is not followed"))
-        return False
-    return True
+    return False
 
 
 def _models(

@@ -1,0 +1,165 @@
+"""The routes of changes over a real engine: what callers on other machines see and may do, jobs, events."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from comfystow.core.config import load_settings
+from comfystow.core.engine.connection import connect, headers_for, send
+from comfystow.core.engine.sync_client import SyncEngineClient
+from comfystow.core.errors import StowError
+from support.engines import end_engines, engine_environment, make_state
+from support.models import write_lora
+
+
+@pytest.fixture
+def client(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[SyncEngineClient]:
+    """Give a client of an engine over `tmp_path/models`."""
+    state = make_state(tmp_path)
+    for name, value in engine_environment(tmp_path_factory.mktemp("r")).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("COMFYSTOW_ENGINE_IDLE_SECONDS", "60")
+    with SyncEngineClient(state, load_settings()) as opened:
+        opened.call("GET", "/engine")
+        yield opened
+    end_engines(state)
+
+
+def from_elsewhere(client: SyncEngineClient, method: str, path: str, body: object = None) -> tuple[int, dict]:
+    """Ask as ComfyUI's server does for a page on another machine."""
+    with contextlib.closing(connect(client.engine.info, 30)) as connection:
+        return send(connection, method, path, body, headers_for(client.engine.info, {}))
+
+
+def test_other_machines_see_names_and_name_files_by_ids(client: SyncEngineClient, tmp_path: Path) -> None:
+    lora = write_lora(tmp_path / "models" / "loras" / "sub" / "x.safetensors")
+    client.call("POST", "/library/scan")
+    file_id = client.call("GET", "/library")["files"][0]["id"]
+    status, plan = from_elsewhere(client, "POST", "/library/delete", {"ids": [file_id]})
+    assert (status, plan["actions"][0]["from"], plan["actions"][0]["to"].split("/")[0]) == (
+        200,
+        "loras/sub/x.safetensors",
+        "trash",
+    )
+    status, done = from_elsewhere(client, "POST", "/library/delete", {"apply": plan["id"]})
+    assert (status, done["state"], done["done"], done["undoable"]) == (200, "applied", 1, True)
+    assert not lora.exists()
+    assert client.call("GET", "/library")["files"] == []
+    for path in ("/library/trash", "/library/changes", f"/library/changes/{plan['id']}"):
+        status, told = from_elsewhere(client, "GET", path)
+        assert status == 200
+        assert str(tmp_path) not in json.dumps(told)
+    status, answer = from_elsewhere(client, "POST", "/library/delete", {"paths": [str(lora)]})
+    assert (status, answer["error"]["code"]) == (403, "access_denied")
+    status, undone = from_elsewhere(client, "POST", "/library/undo", {})
+    assert (status, undone["kind"], undone["undoes"]) == (200, "undo", plan["id"])
+    assert lora.exists()
+    assert len(client.call("GET", "/library")["files"]) == 1
+
+
+def test_other_machines_look_only_into_comfyui(client: SyncEngineClient, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    write_lora(outside / "x.safetensors")
+    for body in ({"directory": str(outside)}, {"directory": str(tmp_path / "models" / ".." / "outside")}):
+        status, answer = from_elsewhere(client, "POST", "/library/organise", body)
+        assert (status, answer["error"]["code"]) == (403, "access_denied")
+    status, _answer = from_elsewhere(client, "POST", "/library/dedupe", {"directories": [str(outside)]})
+    assert status == 403
+    status, plan = from_elsewhere(client, "POST", "/library/organise", {"directory": str(tmp_path / "models")})
+    assert (status, plan["actions"]) == (200, [])
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "code"),
+    [
+        ("/library/organise", {}, "usage"),
+        ("/library/organise", {"directory": "relative"}, "usage"),
+        ("/library/organise", {"directory": "/nowhere/at/all"}, "usage"),
+        ("/library/organise", {"directory": "/tmp", "link": "glue"}, "usage"),
+        ("/library/organise", {"apply": True}, "usage"),
+        ("/library/organise", {"apply": ["x"]}, "usage"),
+        ("/library/organise", {"apply": "no such plan"}, "not_found_here"),
+        ("/library/organise", {"path": "/tmp"}, "usage"),
+        ("/library/dedupe", {"directories": ["/nowhere/at/all"]}, "usage"),
+        ("/library/delete", {}, "usage"),
+        ("/library/delete", {"ids": [99]}, "not_found_here"),
+        ("/library/delete", {"paths": ["/etc/passwd"]}, "usage"),
+        ("/library/prune", {}, "usage"),
+        ("/library/prune", {"to_bytes": -1}, "usage"),
+        ("/library/undo", {}, "conflict"),
+        ("/library/undo", {"id": "nothing"}, "not_found_here"),
+        ("/library/trash/empty", {"changes": 3}, "usage"),
+    ],
+)
+def test_a_wrong_wish_is_refused(shared: SyncEngineClient, path: str, body: dict, code: str) -> None:
+    with pytest.raises(StowError) as caught:
+        shared.call("POST", path, body)
+    assert caught.value.code == code
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SyncEngineClient]:
+    """Give a client of an engine with an empty library."""
+    base = tmp_path_factory.mktemp("shared")
+    state = make_state(base)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in engine_environment(tmp_path_factory.mktemp("r")).items():
+            patch.setenv(name, value)
+        patch.setenv("COMFYSTOW_ENGINE_IDLE_SECONDS", "60")
+        with SyncEngineClient(state, load_settings()) as opened:
+            opened.call("GET", "/engine")
+            yield opened
+    end_engines(state)
+
+
+def test_events_tell_how_far_a_change_is_without_paths(client: SyncEngineClient, tmp_path: Path) -> None:
+    folder = tmp_path / "models" / "Downloads"
+    for number in range(3):
+        write_lora(folder / f"{number}.safetensors", seed=number)
+    seen: list[dict] = []
+
+    def follow() -> None:
+        with SyncEngineClient(tmp_path / "state", load_settings()) as listener:
+            for event in listener.events():
+                seen.append(event)
+                if event["data"].get("change", {}).get("state") == "over" and len(seen) > 2:
+                    return
+
+    thread = threading.Thread(target=follow, daemon=True)
+    thread.start()
+    time.sleep(0.5)
+    plan = client.call("POST", "/library/organise", {"directory": str(folder)})
+    client.call("POST", "/library/organise", {"apply": plan["id"]})
+    thread.join(20)
+    changes = [event["data"]["change"] for event in seen if "change" in event.get("data", {})]
+    assert {change["id"] for change in changes} == {plan["id"]}
+    assert {change["state"] for change in changes} >= {"planning", "over"}
+    assert str(tmp_path) not in json.dumps(seen)
+
+
+def test_not_enough_space_is_told_before_anything_is_copied(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, far: Path
+) -> None:
+    state = make_state(tmp_path)
+    for name, value in engine_environment(tmp_path_factory.mktemp("r")).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("COMFYSTOW_FREE_SPACE_FLOOR_BYTES", str(1 << 60))
+    write_lora(far / "x.safetensors")
+    try:
+        with SyncEngineClient(state, load_settings()) as client:
+            plan = client.call("POST", "/library/organise", {"directory": str(far), "link": "copy"})
+            with pytest.raises(StowError) as caught:
+                client.call("POST", "/library/organise", {"apply": plan["id"]})
+            assert (caught.value.code, caught.value.exit_code) == ("not_enough_space", 5)
+            assert os.listdir(tmp_path / "models") == []
+    finally:
+        end_engines(state)
