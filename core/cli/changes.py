@@ -63,9 +63,7 @@ def report(change: dict[str, Any], arguments: argparse.Namespace, *, applied: bo
         for line in lines_of(change["actions"]):
             print(line)
     for problem in change["problems"]:
-        say(
-            f"note: {_plain(problem['path'])}: {problem['reason']}" if problem["path"] else f"note: {problem['reason']}"
-        )
+        say(f"note: {plain(problem['path'])}: {problem['reason']}" if problem["path"] else f"note: {problem['reason']}")
     say(_total(change, applied=applied))
     return 1 if change["failed"] or (applied and change["state"] == "stopped") else 0
 
@@ -78,7 +76,7 @@ def to_do(change: dict[str, Any]) -> int:
 def lines_of(rows: Iterable[dict[str, Any]]) -> Iterable[str]:
     """Yield a line for each action."""
     for row in rows:
-        what = _VERBS.get(row["action"], "{from}").format_map({name: _plain(row[name]) for name in ("from", "to")})
+        what = _VERBS.get(row["action"], "{from}").format_map({name: plain(row[name]) for name in ("from", "to")})
         size = format_bytes(row["bytes"])
         why = row["conflict"] or row["reason"]
         how = f"{row['method']}; " if row["method"] and row["action"] not in {"trash", "restore"} else ""
@@ -99,6 +97,6 @@ def _total(change: dict[str, Any], *, applied: bool) -> str:
     return f"{change['done']} done{unfinished}{left}{back}"
 
 
-def _plain(text: str | None) -> str:
-    """A name may hold anything: line ends and control characters are shown, not obeyed."""
+def plain(text: str | None) -> str:
+    """Make a name fit for a terminal. It may hold anything: line ends and control characters are shown, not obeyed."""
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text or "?")

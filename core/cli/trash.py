@@ -10,7 +10,7 @@ from typing import Any
 from ..engine.sync_client import SyncEngineClient
 from ..errors import UsageError
 from ..units import format_bytes
-from .changes import add_apply, plan_and_apply
+from .changes import add_apply, plain, plan_and_apply
 from .options import add_common, installation_of, session_client_of
 from .output import say, show_json
 
@@ -57,6 +57,6 @@ def _list(client: SyncEngineClient, arguments: argparse.Namespace) -> int:
     for item in trash["items"]:
         at = datetime.fromtimestamp(item["deleted_at"], UTC).astimezone()
         gone = "" if item["there"] else " (its file is gone)"
-        print(f"{item['change']}  {at:%Y-%m-%d %H:%M}  {format_bytes(item['bytes']):>8}  {item['from']!s}{gone}")
+        print(f"{item['change']}  {at:%Y-%m-%d %H:%M}  {format_bytes(item['bytes']):>8}  {plain(item['from'])}{gone}")
     say(f"{len(trash['items'])} files, {format_bytes(trash['bytes'])}; `comfystow undo ID` takes a change back")
     return 0

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..engine.sync_client import SyncEngineClient
 from ..errors import ConflictError
-from .changes import finished, report
+from .changes import finished, plain, report
 from .options import add_common, installation_of, session_client_of
 from .output import show_json
 
@@ -40,7 +40,6 @@ def _list(client: SyncEngineClient, arguments: argparse.Namespace) -> int:
         return 0
     for row in rows:
         at = datetime.fromtimestamp(row["created_at"], UTC).astimezone()
-        print(
-            f"{row['id']}  {at:%Y-%m-%d %H:%M}  {row['kind']:<9} {row['state']:<8} {row['done']} done  {row['title']}"
-        )
+        what = f"{row['kind']:<9} {row['state']:<8} {row['done']} done  {plain(row['title'])}"
+        print(f"{row['id']}  {at:%Y-%m-%d %H:%M}  {what}")
     return 0

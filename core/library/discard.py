@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..records.change import Act, Action, FileFacts, Method
-from .incoming import sidecars_of
+from .incoming import Sidecar, sidecars_of
 
 TrashOf = Callable[[Path, int], Path]
 
@@ -28,18 +28,30 @@ class Shelved:
     named: bool = False
 
 
-def plan_delete(paths: Iterable[Path], trash_of: TrashOf, spare_of: Callable[[str, int], str]) -> list[Action]:
+def plan_delete(
+    paths: Iterable[Path],
+    trash_of: TrashOf,
+    spare_of: Callable[[str, int], str],
+    known_of: Callable[[Path], str | None] = lambda _path: None,
+) -> list[Action]:
     """Return what moves named files, and what belongs to them, into the trash."""
     actions: list[Action] = []
     for path in paths:
-        leader = _discarded(path, len(actions), trash_of, spare_of)
+        leader = replace(_discarded(path, len(actions), trash_of, spare_of), known=known_of(path))
         actions.append(leader)
         if leader.act is not Act.TRASH:
             continue
-        for side in sidecars_of(path):
+        for side in _beside(path):
             row = _discarded(Path(side.path), len(actions), trash_of, spare_of)
             actions.append(replace(row, follows=leader.number, reason=f"belongs to {path.name}"))
     return actions
+
+
+def _beside(path: Path) -> tuple[Sidecar, ...]:
+    try:
+        return sidecars_of(path)
+    except OSError:
+        return ()  # a folder that cannot be listed: the model alone is named
 
 
 def _discarded(path: Path, number: int, trash_of: TrashOf, spare_of: Callable[[str, int], str]) -> Action:
@@ -90,12 +102,17 @@ def choose_prunable(files: Iterable[Shelved], budget_bytes: int) -> tuple[list[S
     return chosen, max(0, total - budget_bytes)
 
 
-def plan_prune(chosen: Iterable[Shelved], trash_of: TrashOf, spare_of: Callable[[str, int], str]) -> list[Action]:
+def plan_prune(
+    chosen: Iterable[Shelved],
+    trash_of: TrashOf,
+    spare_of: Callable[[str, int], str],
+    known_of: Callable[[Path], str | None] = lambda _path: None,
+) -> list[Action]:
     """Return what moves chosen files into the trash; the bytes of a file count with its last name."""
     files = list(chosen)
     last = {file.identity: file.path for file in files}
     by_path = {str(file.path): file for file in files}
-    rows = plan_delete([file.path for file in files], trash_of, spare_of)
+    rows = plan_delete([file.path for file in files], trash_of, spare_of, known_of)
     return [_explained(row, by_path.get(row.source), last) for row in rows]
 
 

@@ -73,7 +73,7 @@ class ChangeJournal:
             )
             self._connection.executemany(
                 f"INSERT INTO changes_actions (change_id, {ACTION_COLUMNS})"  # noqa: S608 - our own column names
-                f" VALUES ({', '.join('?' * 21)})",
+                f" VALUES ({', '.join('?' * 22)})",
                 [(change.id, *row_of(action)) for action in actions],
             )
             self._forget_oldest()
@@ -99,6 +99,15 @@ class ChangeJournal:
         rows = self._connection.execute(
             f"SELECT {ACTION_COLUMNS} FROM changes_actions"  # noqa: S608 - our own column names
             " WHERE change_id = ? AND method = 'copy' AND step = 'planned'",
+            (change_id,),
+        )
+        return [action_of(row) for row in rows]
+
+    def known(self, change_id: str) -> list[Action]:
+        """Return the actions that brought files back of which something was known."""
+        rows = self._connection.execute(
+            f"SELECT {ACTION_COLUMNS} FROM changes_actions"  # noqa: S608 - our own column names
+            " WHERE change_id = ? AND known IS NOT NULL AND act != 'trash' AND step = 'done'",
             (change_id,),
         )
         return [action_of(row) for row in rows]

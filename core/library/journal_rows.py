@@ -53,10 +53,11 @@ STEPS = (
     ) WITHOUT ROWID""",
     "CREATE INDEX changes_by_time ON changes (created_at)",
     "CREATE INDEX changes_trash ON changes_actions (target) WHERE act = 'trash'",
+    "ALTER TABLE changes_actions ADD COLUMN known TEXT",
 )
 ACTION_COLUMNS = (
     "number, act, source, target, method, size_bytes, saved_bytes, reason, conflict, kind, evidence, digest, follows,"
-    " facts, target_facts, spare, staged, made, step, note"
+    " facts, target_facts, spare, staged, made, step, note, known"
 )
 CHANGE_COLUMNS = (
     "id, kind, title, created_at, state, ended_at, undoes, undone_by, bytes, saved_bytes, conflicts, problems"
@@ -92,6 +93,7 @@ def row_of(action: Action) -> tuple[object, ...]:
         facts_text(action.made),
         action.step.value,
         text_of(action.note),
+        action.known,
     )
 
 
@@ -118,6 +120,7 @@ def action_of(row: Sequence[Any]) -> Action:
         made=_facts_of(row[17]) if row[17] is not None else None,
         step=_STEPS[row[18]],
         note=row[19],
+        known=row[20],
     )
 
 

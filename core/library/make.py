@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -10,6 +11,12 @@ from ..publish import rename_without_replacing, sync_folder
 from ..records.change import Action, FileFacts, Method, Outcome, Step
 from .deed import Hands, NotNowError, fill_spare, published, spare_of, target_of, unchanged, with_parent
 from .link import NO_LINKS, make_reflink
+
+_NO_LINK = "this volume has no links for it: choose copy, symlink or move"
+_WHY_NO_LINK = {
+    errno.EMLINK: "it has as many names as its volume allows: choose copy",
+    errno.EPERM: "the system permits no link to it (another user's, or a volume without links): choose copy",
+}
 
 
 def link(action: Action, hands: Hands) -> Outcome:
@@ -48,7 +55,7 @@ def _instead_of_link(action: Action, hands: Hands, err: OSError) -> Outcome:
     spare.unlink(missing_ok=True)  # what a crash left
     spare.parent.mkdir(parents=True, exist_ok=True)
     if not make_reflink(Path(action.source), spare):
-        raise OSError(err.errno, "this volume has no links for it: choose copy, symlink or move")
+        raise OSError(err.errno, _WHY_NO_LINK.get(err.errno or 0, _NO_LINK))
     return _publish(hands, spare, target, method=Method.REFLINK)
 
 

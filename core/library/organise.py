@@ -15,7 +15,7 @@ from typing import Protocol
 
 from ..errors import InvalidNameError
 from ..paths import PICKLE_SUFFIXES, join_within, safe_component
-from ..records.change import Act, Action, FileFacts, LinkPolicy
+from ..records.change import Act, Action, FileFacts, LinkPolicy, Method
 from ..records.model import FolderLayout, canonical_folder
 from .incoming import Incoming, Sidecar
 from .volumes import Volumes
@@ -199,6 +199,8 @@ class Organiser:
         row = replace(row, target=target, method=method)
         if method is None:
             return replace(row, conflict=why)
+        if method is Method.SYMLINK and self._volumes.network(model.path):
+            row = replace(row, reason=f"{row.reason}; it leads nowhere while that network volume is away")
         act = Act.MOVE if self._wishes.link is LinkPolicy.MOVE else Act.LINK
         return replace(row, act=act, spare=self._spare_of(target, row.number))
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
 from ..config import Settings
 from ..events import EventBus
+from ..library.journal import ChangeJournal
 from ..library.library import Library
+from ..records.change import Action
 from ..records.event import Event, Topic
 from ..records.model import FolderLayout
+from .change_memory import know_again
 from .change_plans import Plans
 from .changes import Changes
 from .folder_watch import FolderWatch
@@ -26,9 +30,11 @@ def build_changes(
     async def prepare() -> None:
         await library.scan()
 
-    async def touched(count: int) -> None:
-        if count <= _AWAITED_FILES:
+    async def touched(change_id: str, count: int) -> None:
+        back = await asyncio.to_thread(_came_back, state_dir, change_id)
+        if back or count <= _AWAITED_FILES:
             await library.scan()
+            await library.in_thread(lambda: know_again(library.index, back))
         else:
             library.scan_soon()
 
@@ -37,6 +43,11 @@ def build_changes(
 
     changes = Changes(state_dir, settings=settings, prepare=prepare, touched=touched, tell=tell)
     return changes, FolderWatch(changes, lambda: plans_of(state_dir, library.layout(), library, settings()), settings)
+
+
+def _came_back(state_dir: Path, change_id: str) -> list[Action]:
+    with ChangeJournal(state_dir) as journal:
+        return journal.known(change_id)
 
 
 def plans_of(state_dir: Path, layout: FolderLayout, library: Library, settings: Settings) -> Plans:

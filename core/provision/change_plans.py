@@ -23,6 +23,7 @@ from ..records.download import Verified
 from ..records.library import LibraryFile, LibraryFilter
 from ..records.model import FolderLayout
 from ..units import format_bytes
+from .change_memory import known_text
 from .finding import Finder
 from .holdings import IndexHoldings
 
@@ -107,7 +108,7 @@ class Plans:
             raise UsageError("nothing is named", hint="name files by their id or path")
 
         def make(change_id: str, _tick: Tick) -> Draft:
-            actions = plan_delete(paths, self._trash_of(change_id), spares(self.layout, change_id))
+            actions = plan_delete(paths, self._trash_of(change_id), spares(self.layout, change_id), self._known_of)
             title = f"Delete {paths[0].name if len(paths) == 1 else f'{len(paths)} files'}"
             return Draft(title=title, actions=actions)
 
@@ -120,7 +121,7 @@ class Plans:
         def make(change_id: str, _tick: Tick) -> Draft:
             files = [_shelved(file, wanted) for file in self.index.each(LibraryFilter()) if file.available]
             chosen, missing = choose_prunable(files, to_bytes)
-            actions = plan_prune(chosen, self._trash_of(change_id), spares(self.layout, change_id))
+            actions = plan_prune(chosen, self._trash_of(change_id), spares(self.layout, change_id), self._known_of)
             reason = (
                 f"{format_bytes(missing)} too much stay: the rest is not proven whole with a source to have it again "
                 "from; name files to let them go"
@@ -164,6 +165,10 @@ class Plans:
     def _trash_of(self, change_id: str) -> Callable[[Path, int], Path]:
         return lambda path, number: trash_place(self.layout, path, change_id, number)
 
+    def _known_of(self, path: Path) -> str | None:
+        file = self.index.by_path(path)
+        return known_text(file) if file is not None else None
+
     def _path(self, named: int | Path) -> Path:
         """Return a file of the library by its id or path: nothing else is ever deleted."""
         if isinstance(named, int):
@@ -175,6 +180,8 @@ class Plans:
             raise UsageError(
                 f"`{named.name}` lies in no folder of models", hint="only files of the library are deleted"
             )
+        if named.name.endswith((".part", ".part.json")):
+            raise UsageError(f"`{named.name}` is a download under way", hint="cancel the download instead")
         if not os.path.lexists(named):
             raise NotFoundHereError(f"there is no file `{named.name}`", hint="`comfystow ls` lists what there is")
         return Path(os.path.realpath(named.parent)) / named.name

@@ -43,10 +43,10 @@ class Changes:
         *,
         settings: Callable[[], Settings],
         prepare: Callable[[], Awaitable[None]],
-        touched: Callable[[int], Awaitable[None]],
+        touched: Callable[[str, int], Awaitable[None]],
         tell: Callable[[dict[str, object]], None],
     ) -> None:
-        """Take what to await before a plan looks at the library, and after so many files changed.
+        """Take what to await before a plan looks at the library, and after a change of so many files (id, count).
 
         `tell` takes what viewers are told.
         """
@@ -135,7 +135,7 @@ class Changes:
         async with self._caught(job):
             count = await loop.run_in_executor(self._hands, work)
             if count and not self._leaving.is_set():
-                await self._touched(count)
+                await self._touched(job.id, count)
 
     async def undo(self, change_id: str, make: Planner, settings: Settings) -> tuple[str, ChangeJob | None]:
         """Begin to take a change back; returns the undoing change. A change that was undone is not undone again.

@@ -132,7 +132,7 @@ class Action:
     `facts` are those of `source` when the plan was made (of REPLACE's `target` too: `target_facts`); a file that
     differs when the action's turn comes is left alone. `spare` is the passing name of what is being made, `staged` is
     that file once it is whole, `made` is what stood at `target` afterwards. `follows` is the action whose model this
-    sidecar belongs to.
+    sidecar belongs to. `known` is what the index knew of a file that leaves the library (JSON): it comes back with it.
     """
 
     number: int
@@ -147,6 +147,7 @@ class Action:
     kind: str | None = None
     evidence: str | None = None
     digest: str | None = None
+    known: str | None = None
     follows: int | None = None
     facts: FileFacts | None = None
     target_facts: FileFacts | None = None

@@ -161,3 +161,4 @@ def test_prune_lets_go_what_can_be_had_again_and_what_is_named(tree, hub: Hub) -
     assert own.exists()
     assert tree.run("undo").returncode == 0
     assert fetched.exists()
+    assert len(tree.json("prune", "--to", str(kept))) == 1, "its source is known as before"

@@ -175,7 +175,7 @@ async def cancel(call: Call) -> object:
 
 def _allowed(call: Call, text: str) -> Path:
     """Return a folder that the caller may name: on another machine only what lies in ComfyUI or in a setting."""
-    folder = Path(text)
+    folder = Path(text).expanduser()
     if call.local:
         return folder
     base = call.runtime.sessions.layout_for(call.session).base_path
