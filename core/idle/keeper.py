@@ -103,9 +103,11 @@ class Keeper:
         except ConfigError as err:
             self.problems.append(err.message)
             self.provider = Nobody(err.message)
-        if mode in {IdleMode.STOP, IdleMode.TERMINATE} and not self.provider.can_stop:
-            self.problems.append("nothing is known that could stop this machine: it is only told that it is idle")
         self.policy = Policy.of(settings, mode)
+        if not self.provider.can_stop and (self.policy.stops or self.policy.lifetime_seconds is not None):
+            self.problems.append("nothing is known that could stop this machine: it is only told that it is idle")
+            told = IdleMode.NOTIFY if self.policy.stops else mode
+            self.policy = replace(self.policy, mode=told, lifetime_seconds=None)
         if self.policy.on and settings.idle_timeout_seconds < self.policy.timeout_seconds:
             self.problems.append(f"`idle_timeout_seconds` is too short: it is {self.policy.timeout_seconds:g} at least")
         for text in self.problems:
@@ -197,6 +199,10 @@ class Keeper:
     async def _look(self) -> None:
         before = self.standing.state
         await self._judge()
+        if before is IdleState.STOPPED and self.standing.state is IdleState.FAILED:
+            _log.error("the provider said yes, and the machine is still here")
+            self._failures += 1
+            await asyncio.to_thread(self.savings.unstopped)
         if self.standing.state is IdleState.STOPPING:
             await self._stop()
         if self.policy.on and time.monotonic() - self._described_at > _DESCRIBE_SECONDS:

@@ -178,6 +178,25 @@ async def test_off_costs_nothing(tmp_path: Path) -> None:
                 runtime.idle.keep_alive("a", 60)
 
 
+async def test_what_nothing_can_stop_is_only_told(tmp_path: Path) -> None:
+    async with machine(tmp_path, idle_lifetime_seconds=400.0) as runtime:
+        assert runtime.idle.policy.mode is IdleMode.NOTIFY
+        assert "nothing is known that could stop this machine" in runtime.idle.problems[0]
+        await asyncio.sleep(2.5)
+        assert runtime.idle.standing.state is IdleState.WATCHING
+
+
+@pytest.mark.usefixtures("rented")
+async def test_machine_that_lives_on_after_a_yes_is_a_failure_that_is_told(api: FakeProviders, tmp_path: Path) -> None:
+    async with machine(tmp_path, api) as runtime:
+        await until(lambda: runtime.idle.standing.state is IdleState.STOPPED)
+        api.pod.update(status="RUNNING", actions=["stop", "restart", "terminate"])
+        await until(lambda: runtime.idle.standing.state is IdleState.FAILED)
+        await until(lambda: runtime.idle.savings.stops == ())
+        await until(lambda: any(alert.name == "IdleStopFailed" and alert.firing for alert in runtime.watch.active))
+        await until(lambda: api.stops == 2)
+
+
 @pytest.mark.usefixtures("rented")
 async def test_wish_is_bounded_and_settings_hold_at_once(api: FakeProviders, tmp_path: Path) -> None:
     async with machine(tmp_path, api) as runtime:

@@ -95,7 +95,7 @@ _gaps = st.lists(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     spans=_spans,
     gaps=_gaps,
@@ -265,6 +265,7 @@ def test_mode_is_notify_on_a_rented_machine_and_off_elsewhere() -> None:
     assert mode_of(Settings(idle_mode="off"), rented=True) == (IdleMode.OFF, None)
     assert not policy_wanted(Settings(), {})
     assert policy_wanted(Settings(), {"RUNPOD_POD_ID": "abc"})
+    assert not policy_wanted(Settings(), {"RUNPOD_POD_ID": "abc", "RUNPOD_ENDPOINT_ID": "serverless"})
     assert policy_wanted(Settings(idle_lifetime_seconds=3600.0, idle_mode="off"), {})
 
 

@@ -44,7 +44,9 @@ def _beneath(environment: Mapping[str, str], settings: Settings, proxies: Proxie
 
 
 def rented(environment: Mapping[str, str]) -> bool:
-    """Tell whether a provider's variables are there."""
+    """Tell whether this is a machine that goes on being billed until its provider stops it."""
+    if environment.get("RUNPOD_ENDPOINT_ID"):
+        return False
     return bool(environment.get("RUNPOD_POD_ID")) or vast_instance(environment) is not None
 
 

@@ -151,6 +151,8 @@ def runtime_dir(environment: Mapping[str, str]) -> Path:
 def living_servers(environment: Mapping[str, str]) -> list[Server]:
     """List the servers of this user that live; what a dead one left is passed over."""
     servers = []
+    if os.name != "posix":  # elsewhere `os.kill` asks nothing, it ends the process
+        return []
     try:
         files = sorted(runtime_dir(environment).glob("jpserver-*.json"))
     except OSError:
