@@ -10,18 +10,22 @@ import contextlib
 import json
 import sys
 from pathlib import Path
-from statistics import median
+from statistics import geometric_mean, median
 
 from ..core.units import parse_size
 from .cases import CASES, Case, World
 from .tools import Contender, OurEngine, fresh
 
+#: By case and tool, medians of `wall` and `cpu` in seconds.
+Report = dict[str, dict[str, dict[str, float]]]
+_WORSE = 1.25
+
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the cases and print one table each; the exit code says whether every target was reached."""
+    """Run the cases and print one table each; the exit code tells of targets that were missed, and of regressions."""
     options = _parse(argv)
     names = options.case or list(CASES)
-    report: dict[str, dict[str, float]] = {}
+    report: Report = {}
     missed = 0
     with contextlib.ExitStack() as stack:
         engine = OurEngine()
@@ -33,11 +37,14 @@ def main(argv: list[str] | None = None) -> int:
                 world.touch_memory(sum(item.size_bytes for item in case.items))
                 _run(case, options.rounds, world)
                 missed += _print(name, case)
-                report[name] = {row.name: median(run.wall for run in row.runs) for row in case.rows}
+                report[name] = {
+                    row.name: {kind: median(getattr(run, kind) for run in row.runs) for kind in ("wall", "cpu")}
+                    for row in case.rows
+                }
     if options.save:
         options.save.write_text(json.dumps(report, indent=1))
     if options.baseline:
-        _compare(report, json.loads(options.baseline.read_text()))
+        missed += _compare(report, json.loads(options.baseline.read_text()))
     return 1 if missed else 0
 
 
@@ -90,12 +97,24 @@ def _print(name: str, case: Case) -> int:
     return missed
 
 
-def _compare(report: dict[str, dict[str, float]], baseline: dict[str, dict[str, float]]) -> None:
-    print("\n## against the baseline (wall now / then)")
+def _compare(report: Report, baseline: Report) -> int:
+    """Print ours beside its rivals, now and then; return how many got worse.
+
+    A busy machine slows all of them, so what is compared is ours divided by the rivals' mean, not seconds.
+    """
+    worse = 0
+    print(f"\n## against the baseline (ours / rivals, now / then; above {_WORSE} is a regression)")
     for name, rows in report.items():
-        for tool, wall in rows.items():
-            if then := baseline.get(name, {}).get(tool):
-                print(f"- {name}, {tool}: {wall / then:.2f}")
+        for ours in (tool for tool in rows if tool.startswith("ours") and tool in baseline.get(name, {})):
+            for kind in ("wall", "cpu"):
+                change = _beside(rows, ours, kind) / _beside(baseline[name], ours, kind)
+                worse += change > _WORSE
+                print(f"- {name}, {ours}, {kind}: {change:.2f}{' REGRESSION' if change > _WORSE else ''}")
+    return worse
+
+
+def _beside(rows: dict[str, dict[str, float]], ours: str, kind: str) -> float:
+    return rows[ours][kind] / geometric_mean(row[kind] for tool, row in rows.items() if not tool.startswith("ours"))
 
 
 __all__ = ["Contender", "main"]
