@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from comfystow.core.errors import ChecksumMismatchError
+from comfystow.core.publish import rename_without_replacing
 from comfystow.core.transfer import part as part_module
-from comfystow.core.transfer.publish import rename_without_replacing
 from support.transfers import job, left_behind, resolved, sha256_of
 
 SIZE = 12_000_000
