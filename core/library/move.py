@@ -79,7 +79,7 @@ def drop(action: Action, hands: Hands) -> Outcome:
     unchanged(action.source, action.facts)
     path = Path(action.source)
     path.unlink()
-    for folder in path.parents[:2]:  # of this file and of its change
+    for folder in path.parents[:2]:  # that of its change, and the trash itself
         try:
             folder.rmdir()
         except OSError:

@@ -44,7 +44,8 @@ class Finding:
     by_name: bool = False
     chosen: bool = False
     choices: tuple[str, ...] = ()
-    damaged: str | None = None
+    trouble: str | None = None
+    """Why it is not taken, whatever it is: damage, or a pickle that would run something."""
 
 
 #: Looks into a file of so many bytes. Raises: OSError.
@@ -277,8 +278,8 @@ def _because(finding: Finding) -> str:
 
 
 def _undecided(finding: Finding) -> str | None:
-    if finding.damaged is not None:
-        return f"it is damaged: {finding.damaged}"
+    if finding.trouble is not None:
+        return finding.trouble
     if finding.choices:
         return f"it could belong to {' or '.join(finding.choices)}: choose one"
     if finding.folder is None:

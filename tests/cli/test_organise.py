@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hub.content import _pickled
 from safetensors.numpy import save
 from support.engines import living_engines, wait_for
 from support.models import write_lora, write_still, write_taesd
@@ -145,6 +146,20 @@ def test_nothing_tells_and_a_person_chooses(tree, downloads: Path) -> None:
     assert chosen["to"] == str(tree.models / "vae" / "odd.safetensors")
     wrong = rows_of(tree, "organise", downloads, "--choose", "odd.safetensors=custom_nodes")["odd.safetensors"]
     assert "no folder `custom_nodes`" in wrong["conflict"]
+
+
+def test_a_pickle_is_scanned_and_only_its_name_is_believed(tree, downloads: Path) -> None:
+    tree.environment["COMFYSTOW_ALLOW_PICKLE"] = "1"
+    harmless = _pickled(seed=1)
+    write_still(downloads / "style_lora.pt", harmless)
+    write_still(downloads / "nameless.pt", harmless)
+    write_still(downloads / "evil_lora.pt", b"cos\nsystem\n(S'echo'\ntR.")
+    rows = rows_of(tree, "organise", downloads)
+    assert rows["style_lora.pt"]["to"] == str(tree.models / "loras" / "style_lora.pt")
+    assert "by its name alone" in rows["style_lora.pt"]["reason"]
+    assert "choose" in rows["nameless.pt"]["conflict"]
+    assert rows["evil_lora.pt"]["action"] == "leave"
+    assert "system" in rows["evil_lora.pt"]["conflict"]
 
 
 def test_a_plan_is_carried_out_as_it_was_shown_or_not_at_all(tree, downloads: Path) -> None:
