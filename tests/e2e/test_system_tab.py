@@ -53,7 +53,7 @@ def system(*gpus: dict[str, Any], note: str | None = None, **more: object) -> di
         "sampling": True, "age_seconds": 0.5, "sample": sample,
         "disk_full_in_seconds": {"/workspace/a/rather/long/mount": 95.0},
         "hosts": [{"server_id": "s", "state": {"loaded_models": models, **torch}}],
-        "cost_per_hour": 0.69, "alerts": [alert], **more,
+        "cost_per_hour": 0.69, "cost_so_far": 2.41, "alerts": [alert], **more,
     }  # fmt: skip
 
 

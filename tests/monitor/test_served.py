@@ -15,7 +15,7 @@ import pytest
 from comfystow.core.config import Settings, load_settings
 from comfystow.core.engine.sync_client import SyncEngineClient
 from comfystow.core.errors import StowError, UsageError
-from support.engines import CHECKOUT, end_engines, living_engines
+from support.engines import CHECKOUT, end_engines
 
 
 @pytest.fixture(scope="module")
@@ -183,26 +183,3 @@ def test_address_that_is_none_is_wrong_use(
     done = run(place, environment, "metrics", "--listen", address)
     assert done.returncode == 2
     assert words in done.stderr
-
-
-@pytest.mark.long
-def test_cost_of_a_viewer_in_a_real_engine(place: Path, client: SyncEngineClient) -> None:
-    """Print what an engine spends with nobody, and with a viewer that asks once a second through its socket."""
-    (pid,) = living_engines(place / "state")
-    until(lambda: not client.call("GET", "/system")["sampling"])
-    idle = share(pid, lambda: time.sleep(1))
-    client.call("POST", "/system/lease", {"seconds": 60, "interval_seconds": 1})
-    viewed = share(pid, lambda: (time.sleep(1), client.call("POST", "/system/lease", {"seconds": 10})))
-    print(f"engine: {idle * 3600:.1f} CPU s an hour alone, {viewed * 3600:.1f} with a viewer at 1 Hz ({viewed:.2%})")
-    assert viewed - idle <= 0.005
-
-
-def share(pid: int, rest, rounds: int = 25) -> float:
-    def spent() -> float:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    before, began = spent(), time.monotonic()
-    for _ in range(rounds):
-        rest()
-    return (spent() - before) / (time.monotonic() - began)
