@@ -10,6 +10,8 @@ from pathlib import Path
 
 from ..config import Settings, load_settings
 from ..engine.installation import Installation, find_installation
+from ..errors import UsageError
+from ..pod.questions import Questions
 
 _LOG_FORMAT = "comfystow | %(message)s"
 
@@ -30,13 +32,16 @@ def run(arguments: argparse.Namespace) -> int:
     settings = load_settings(file=installation.state_dir / "settings.json")
     if arguments.volume is not None:
         settings = replace(settings, volume=arguments.volume)
+    if installation.comfyui is None:
+        raise UsageError("`pod up` needs a ComfyUI", hint="give --comfyui DIR")
+    # Asked before the rest is imported: ComfyUI cannot start before it has answered.
+    questions = Questions(installation.comfyui, os.environ)
     if arguments.dry_run:
         from ..pod.extra import extra_rows
-        from ..pod.plan import Questions, make_plan
+        from ..pod.plan import make_plan
         from ..pod.shown import dry_run_lines
         from ..pod.wanted import read_wishes
 
-        questions = Questions(installation.comfyui or Path.cwd(), os.environ)
         more = extra_rows(settings.services_file, os.environ)
         plan = make_plan(
             settings,
@@ -50,10 +55,10 @@ def run(arguments: argparse.Namespace) -> int:
         for line in dry_run_lines(plan, read_wishes(settings)):
             print(line)
         return 0
-    return _live(settings, installation)
+    return _live(settings, installation, questions)
 
 
-def _live(settings: Settings, installation: Installation) -> int:
+def _live(settings: Settings, installation: Installation, questions: Questions) -> int:
     import asyncio
     import logging
 
@@ -68,4 +73,4 @@ def _live(settings: Settings, installation: Installation) -> int:
     def say(text: str) -> None:
         print(text if " | " in text.partition("\n")[0] else f"comfystow | {text}", flush=True)
 
-    return asyncio.run(Pod(settings, installation, os.environ, say).run())
+    return asyncio.run(Pod(settings, installation, os.environ, questions, say).run())

@@ -21,6 +21,9 @@ from ..errors import EngineError, StowError
 from ..records.json import from_json, to_json
 from .rundir import private_folder, run_bases
 
+#: A pod's controller tells its state at least this often; after three times as long its word counts no more.
+TELL_SECONDS = 30.0
+
 _NAME = "pod.json"
 _MOST_ANSWER_BYTES = 1 << 20
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 from ..config import Settings, session_environment
 from ..engine.client import EngineClient
-from ..engine.handlers.pod import TELL_SECONDS
+from ..engine.podfile import TELL_SECONDS
 from ..errors import StowError
 from ..records.json import to_json
 from ..records.pod import PodState

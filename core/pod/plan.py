@@ -8,16 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..config import Settings
-from ..engine.installation import Installation, LayoutQuestion, interpreter_of
+from ..engine.installation import Installation, interpreter_of
 from ..engine.rundir import private_folder, run_bases
-from ..errors import StowError
 from ..records.model import FolderLayout
-from ..records.pod import BootState
-from .comfyui import HelpQuestion
 from .layout import PodLayout, derive_layout
 from .passwords import Passwords
 from .prepare import (
     comfyui_words,
+    folders_of,
     holds_models,
     local_home,
     machine_of,
@@ -28,6 +26,7 @@ from .prepare import (
     volume_of,
 )
 from .provider import Provider, detect_provider
+from .questions import Questions
 from .report import BootReport
 from .service import Missing, Service
 from .services import Ground, table
@@ -62,27 +61,6 @@ class PodPlan:
         return tuple(row for row in self.rows if isinstance(row, Service))
 
 
-class Questions:
-    """What the installation is asked, its folders and its flags, while we do something else."""
-
-    def __init__(self, comfyui: Path, environment: Mapping[str, str]) -> None:
-        # Its own answer alone: what an earlier start of this pod added is about to be written anew.
-        self._folders = LayoutQuestion(Installation(state_dir=comfyui, comfyui=comfyui))
-        self._help = HelpQuestion(interpreter_of(comfyui), comfyui, environment)
-
-    def folders(self, report: BootReport) -> FolderLayout:
-        """Return its folders; without an answer ComfyUI runs with its own, and that is said."""
-        try:
-            return self._folders.answer()
-        except StowError as err:
-            report.say(BootState.WARN, "folders", f"{err.message}; models of the volume are not listed")
-            return FolderLayout()
-
-    def flags(self) -> frozenset[str] | None:
-        """Return the flags that it takes."""
-        return self._help.answer()
-
-
 def local_folder(settings: Settings, *, write: bool = True) -> Path:
     """Return the pod's machine-local folder, made. Raises: EngineError: it is somebody else's."""
     base = run_bases(settings.run_dir)[0]
@@ -112,7 +90,7 @@ def make_plan(
     folder = local_folder(settings, write=write)
     volume = volume_of(settings, report, write=write)
     home = volume.path if volume is not None and volume.writable else None
-    own = questions.folders(report)
+    own = folders_of(questions, report)
     layout = lay_out(own, volume, local_home(installation, folder))
     # Where ComfyUI itself keeps our state (`user/__comfystow`): pod, panel and shells see one queue.
     state_dir = layout.user / "__comfystow"

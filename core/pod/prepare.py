@@ -12,12 +12,14 @@ from ..engine.installation import Installation, interpreter_of
 from ..engine.secret import access_secret, has_secret, keep_secret
 from ..errors import ConfigError, StowError
 from ..paths import MODEL_SUFFIXES, PICKLE_SUFFIXES
+from ..records.model import FolderLayout
 from ..records.pod import BootState
 from .comfyui import arguments_for, keep_known, split_arguments, without_effect
 from .layout import PodLayout
 from .machine import find_tcmalloc, packages_compiled, quota_cores, torch_version, uses_glibc
 from .passwords import Passwords, kept_passwords, passwords_for
 from .provider import Provider
+from .questions import Questions
 from .report import BootReport
 from .service import Missing, Service
 from .tuning import Machine
@@ -67,6 +69,15 @@ def _tried(given: str | None, *, write: bool) -> Volume | None:
         return found[0]
     path = Path(given) if given is not None else USUAL_PLACES[0]
     return Volume(path=path, problem=f"it did not answer within {_VOLUME_SECONDS:g} s")
+
+
+def folders_of(questions: Questions, report: BootReport) -> FolderLayout:
+    """Return ComfyUI's folders; without an answer it runs with its own alone, and that is said."""
+    try:
+        return questions.folders()
+    except StowError as err:
+        report.say(BootState.WARN, "folders", f"{err.message}; models of the volume are not listed")
+        return FolderLayout()
 
 
 def holds_models(path: Path) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..idle.providers.vast import vast_instance
+_OF_VAST = ("VAST_CONTAINERLABEL", "CONTAINER_API_KEY")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +35,10 @@ def detect_provider(environment: Mapping[str, str]) -> Provider:
     """Read the variables that providers set in their containers."""
     if pod_id := environment.get("RUNPOD_POD_ID"):
         return Provider(name="runpod", pod_id=pod_id)
+    if not any(name in environment for name in _OF_VAST):
+        return Provider()
+    from ..idle.providers.vast import vast_instance  # late: ComfyUI's start waits for this module
+
     if (instance := vast_instance(environment)) is not None:
         kept = {name: text for name, text in environment.items() if name.startswith(("VAST_TCP_PORT_", "PUBLIC_IP"))}
         return Provider(name="vast", pod_id=instance, environment=tuple(sorted(kept.items())))

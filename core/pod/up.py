@@ -22,8 +22,9 @@ from .control import serve_control
 from .controller import Controller
 from .extra import extra_rows
 from .link import Link
-from .plan import PodPlan, Questions, local_folder, make_plan
+from .plan import PodPlan, local_folder, make_plan
 from .provision import Provisioning
+from .questions import Questions
 from .report import keep, rendered, settled
 from .restart import RestartPolicy
 from .service import Missing, Service, Timing
@@ -35,6 +36,9 @@ from .wanted import Wishes, describe, read_wishes
 
 _log = logging.getLogger("comfystow.pod")
 
+_NICE = 5
+_ALONE_SECONDS = 60.0
+
 Say = Callable[[str], None]
 
 
@@ -42,11 +46,18 @@ class Pod:
     """One life of a container. `say` writes a line for people to the container's output."""
 
     def __init__(
-        self, settings: Settings, installation: Installation, environment: Mapping[str, str], say: Say
+        self,
+        settings: Settings,
+        installation: Installation,
+        environment: Mapping[str, str],
+        questions: Questions,
+        say: Say,
     ) -> None:
+        """`questions` are those to the installation, asked already: the answers take their time."""
         self._settings = settings
         self._installation = installation
         self._environment = environment
+        self._questions = questions
         self._say = say
         self._started_at = time.time()
         self._ending = asyncio.Event()
@@ -67,16 +78,12 @@ class Pod:
         Supervisor.check()
         if (other := read_pod(self._settings.run_dir)) is not None and other.pid != os.getpid():
             raise ConflictError(f"a pod runs on this machine already (process {other.pid})")
-        comfyui = self._installation.comfyui
-        if comfyui is None:
-            raise UsageError("`pod up` needs a ComfyUI", hint="give --comfyui DIR")
-        questions = Questions(comfyui, self._environment)
         more, problem = self._more()
         names = [*self._settings.services, *(row.name for row in more)]
         supervisor = Supervisor(local_folder(self._settings))
         supervisor.launch(names)  # it takes its time to come up, and we to find everything out
         try:
-            self._plan, wishes = await asyncio.to_thread(self._prepare, questions, more)
+            self._plan, wishes = await asyncio.to_thread(self._prepare, more)
             if problem is not None:
                 self._plan.report.say(BootState.WARN, "services of your own", problem)
             await asyncio.to_thread(supervisor.prepare, self._plan.services)
@@ -91,13 +98,13 @@ class Pod:
         except StowError as err:
             return (), describe(err)
 
-    def _prepare(self, questions: Questions, more: tuple[Service | Missing, ...]) -> tuple[PodPlan, Wishes]:
+    def _prepare(self, more: tuple[Service | Missing, ...]) -> tuple[PodPlan, Wishes]:
         wishes = read_wishes(self._settings)
         plan = make_plan(
             self._settings,
             self._installation,
             self._environment,
-            questions=questions,
+            questions=self._questions,
             waits_for_models=wishes.before,
             more=more,
         )
@@ -121,10 +128,10 @@ class Pod:
             await self._publish(stack)
             show_secrets(plan, self._say)
             self._link = link = Link(plan, self._settings, self._provisioning, self._state)
-            link.open()
             stack.push_async_callback(link.close)
             tail = Tail({service.name: supervisor.log_of(service.name) for service in plan.services}, self._say)
-            for work in (tail.run(), self._let_comfyui_start(), self._watch_boot()):
+            attach = self._attach(link, at_once=bool(wishes.all))
+            for work in (tail.run(), attach, self._let_comfyui_start(), self._watch_boot()):
                 task = asyncio.create_task(work)
                 stack.callback(task.cancel)
             await self._ending.wait()
@@ -183,6 +190,14 @@ class Pod:
                     )
         if self._link is not None:
             self._link.changed()
+
+    async def _attach(self, link: Link, *, at_once: bool) -> None:
+        """Have an engine: at once where models are to come, else when the services had the processor to themselves."""
+        os.nice(_NICE)  # ComfyUI goes first where cores are few: before us, and before the engine that we start
+        deadline = time.monotonic() + _ALONE_SECONDS
+        while not at_once and not self._settled and time.monotonic() < deadline:
+            await asyncio.sleep(0.2)
+        link.open()
 
     async def _let_comfyui_start(self) -> None:
         """Models that must be there first are there, or cannot come."""

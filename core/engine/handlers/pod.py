@@ -13,12 +13,10 @@ from ...errors import EngineError, NotFoundHereError
 from ...metrics.reading import Reading
 from ...records.json import to_json
 from ...records.pod import PodState, ServiceState, ServiceStatus
-from ..podfile import ask_pod, read_pod
+from ..podfile import TELL_SECONDS, ask_pod, read_pod
 from .call import Call, Handler
 from .idle import pod_parts
 
-#: The controller tells at least this often; after three times as long its word counts no more.
-TELL_SECONDS = 30.0
 #: A restart waits for the grace that the service has to end.
 _COMMAND_SECONDS = 60.0
 _DOCTOR_SECONDS = 90.0
