@@ -258,7 +258,8 @@ def test_term_ends_everything_and_the_next_start_goes_on(pod: RunningPod) -> Non
     parts = list((pod.volume / "models" / "diffusion_models").glob("*.part"))
     assert len(parts) == 1  # what was under way goes on at the next start
     before = len(pod.log)
+    pod.env["COMFYSTOW_SERVICES"] = "files"
     pod.up()
     assert pod.secret not in pod.log[before:]
-    assert pod.passwords["jupyter"] not in pod.log[before:]
-    assert pod.line("models to fetch")["detail"].startswith("2 of 3")
+    assert pod.passwords["files"] not in pod.log[before:]
+    pod.until(lambda: "2 of 3" in str(pod.state()["boot"]), "word of the models")
