@@ -48,7 +48,7 @@ class Gateway:
     def __init__(self, host: ComfyHost) -> None:
         self.host = host
         self._link: Link | None = None
-        self._attempts = Attempts()
+        self.attempts = Attempts()
         self._opening = asyncio.Lock()  # guards the opening of _link
 
     async def link(self) -> Link:
@@ -107,25 +107,25 @@ class Gateway:
             link.push.want()
             return await pass_on(request, route, parameters, link.client)
         except StowError as err:
-            return _error(err)
+            return error_response(err)
         except Exception:  # noqa: BLE001 - the one place of this layer where everything is caught
             _log.exception("%s %s failed", request.method, request.path)
-            return _error(StowError("something unexpected happened", hint="ComfyUI's log says what"))
+            return error_response(StowError("something unexpected happened", hint="ComfyUI's log says what"))
 
     def _admit(self, facts: Facts, link: Link) -> None:
         """Let a request pass. Raises: AccessError and its kinds."""
         free = is_local(facts) or link.settings.allow_remote or facts.logged_in
         guesses = facts.secret is not None and not free
         if guesses:
-            self._attempts.check(facts.peer)
+            self.attempts.check(facts.peer)
         try:
             judge(facts, link.settings, link.secret)
         except SecretRequiredError:
             if guesses:
-                self._attempts.wrong(facts.peer)
+                self.attempts.wrong(facts.peer)
             raise
         if guesses:
-            self._attempts.right(facts.peer)
+            self.attempts.right(facts.peer)
 
     async def _on_host(self, route: Route) -> web.Response:
         if route.name == "system.free":
@@ -180,7 +180,10 @@ def facts_of(request: web.Request) -> Facts:
     )
 
 
-def _error(error: StowError) -> web.Response:
+def error_response(error: StowError, status: int | None = None) -> web.Response:
+    """Write an error of our tree; `status` in place of its own."""
     wait = error.retry_after_seconds
     headers = {"Retry-After": str(math.ceil(wait))} if wait is not None else None
-    return web.json_response({"error": to_json(ErrorInfo.of(error))}, status=error.http_status, headers=headers)
+    return web.json_response(
+        {"error": to_json(ErrorInfo.of(error))}, status=status or error.http_status, headers=headers
+    )

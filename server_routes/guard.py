@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from ..core.errors import AccessError, SecretRequiredError, StowError
-from ..core.records.download import ErrorInfo
-from ..core.records.json import to_json
-from .gate import allowed_origin, is_local
-from .gateway import facts_of
-from .password import COOKIE, LOGGED_IN, LOGIN_PATH, Shown, has_cookie, knows, log_in, page
+from .gate import Facts, allowed_origin, is_local
+from .gateway import error_response, facts_of
+from .password import COOKIE, LOGGED_IN, LOGIN_PATH, Shown, given_by, has_cookie, knows, page, password_of, welcome
 
 if TYPE_CHECKING:
     from .gateway import Gateway, Link
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_UNAUTHORIZED = 401
 
 
 async def guarded(request: web.Request, handler: Handler, gateway: Gateway) -> web.StreamResponse:
@@ -27,41 +27,58 @@ async def guarded(request: web.Request, handler: Handler, gateway: Gateway) -> w
         return await handler(request)
     try:
         link = await gateway.link()
+        if not link.settings.allow_remote:
+            if request.path == LOGIN_PATH and request.method == "POST":
+                return await _log_in(request, gateway, link)
+            _admit(request, facts, gateway, link)
+    except SecretRequiredError as err:
+        if "text/html" in request.headers.get("Accept", "") and request.method == "GET":
+            return page()
+        return error_response(err, _UNAUTHORIZED)
     except StowError as err:
-        return _refused(err)
-    if request.path == LOGIN_PATH and request.method == "POST":
-        return await log_in(request, link.secret)
-    shown = Shown(
-        cookie=request.cookies.get(COOKIE),
-        secret=facts.secret,
-        authorization=request.headers.get("Authorization"),
-    )
-    if knows(shown, link.secret):
-        request[LOGGED_IN] = True
-        return await handler(request)
-    if has_cookie(shown, link.secret):
-        return await _with_cookie(request, handler, link)
-    if "text/html" in request.headers.get("Accept", "") and request.method == "GET":
-        return page()
-    return _refused(
-        SecretRequiredError(
-            "this ComfyUI asks for its access secret", hint="open it in a browser, or send `X-ComfyStow-Secret`"
-        )
-    )
-
-
-async def _with_cookie(request: web.Request, handler: Handler, link: Link) -> web.StreamResponse:
-    """A browser sends a cookie along with what another page asks for; who asks shows in `Origin`.
-
-    Neighbours below a provider's proxy count as the same site, so that `SameSite` keeps them out of nothing.
-    """
-    facts = facts_of(request)
-    if not allowed_origin(facts, link.settings):
-        return _refused(AccessError("a page of another origin asked for this", hint="open ComfyUI itself"))
-    request[LOGGED_IN] = True
+        return error_response(err)
     return await handler(request)
 
 
-def _refused(error: StowError) -> web.Response:
-    status = 401 if isinstance(error, SecretRequiredError) else error.http_status
-    return web.json_response({"error": to_json(ErrorInfo.of(error))}, status=status)
+def _admit(request: web.Request, facts: Facts, gateway: Gateway, link: Link) -> None:
+    """Let a request pass. Raises: SecretRequiredError, TooManyTriesError; AccessError: another origin's page asked.
+
+    A browser sends the cookie along with what other pages ask for, and neighbours below a provider's proxy count as
+    the same site, so that `SameSite` keeps them out of nothing: who asks shows in `Origin`.
+    """
+    shown = Shown(
+        cookie=request.cookies.get(COOKIE), secret=facts.secret, authorization=request.headers.get("Authorization")
+    )
+    if has_cookie(shown, link.secret):
+        if not allowed_origin(facts, link.settings):
+            raise AccessError(
+                "a page of another origin asked for this",
+                hint="if that is how you reach ComfyUI, list it in COMFYSTOW_ALLOW_ORIGINS",
+            )
+    elif given_by(shown):
+        _try(knows(shown, link.secret), facts, gateway)
+    else:
+        raise SecretRequiredError("this ComfyUI asks for its access secret", hint=_HINT)
+    request[LOGGED_IN] = True
+
+
+async def _log_in(request: web.Request, gateway: Gateway, link: Link) -> web.StreamResponse:
+    """Take the form of the page: set the cookie and go on, or show the page again."""
+    given = await password_of(request)
+    try:
+        _try(knows(Shown(secret=given), link.secret), facts_of(request), gateway)
+    except StowError as err:
+        return page(f"{err.message}. {err.hint or ''}")
+    return welcome(request, link.secret)
+
+
+def _try(right: bool, facts: Facts, gateway: Gateway) -> None:  # noqa: FBT001 - the outcome itself
+    """Count a try. Raises: TooManyTriesError: there were too many; SecretRequiredError: it was wrong."""
+    gateway.attempts.check(facts.peer)
+    if not right:
+        gateway.attempts.wrong(facts.peer)
+        raise SecretRequiredError("that is not the access secret", hint=_HINT)
+    gateway.attempts.right(facts.peer)
+
+
+_HINT = "`comfystow auth secret` on the server shows it; programs send it in `X-ComfyStow-Secret`"

@@ -7,12 +7,11 @@ What comes from this machine, as the gate sees it, needs none.
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 import hashlib
 import hmac
-from collections.abc import Awaitable, Callable
+import html
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -23,11 +22,8 @@ COOKIE = "comfystow_access"
 #: Set on a request that came with the right cookie: the panel's own routes ask for no more.
 LOGGED_IN = "comfystow_logged_in"
 
-_WRONG_SECONDS = 1.0
 _MONTH_SECONDS = 30 * 24 * 3600
 _MOST_FORM_BYTES = 4096
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,10 +40,14 @@ def cookie_of(secret: str) -> str:
     return hmac.new(secret.encode(), b"comfystow access cookie", hashlib.sha256).hexdigest()
 
 
+def given_by(shown: Shown) -> list[str]:
+    """Return what headers give for the secret."""
+    return [text for text in (shown.secret, _authorized(shown.authorization)) if text is not None]
+
+
 def knows(shown: Shown, secret: str) -> bool:
     """Tell whether a header shows the secret."""
-    given = [shown.secret, _authorized(shown.authorization)]
-    return any(text is not None and hmac.compare_digest(text.encode(), secret.encode()) for text in given)
+    return any(hmac.compare_digest(text.encode(), secret.encode()) for text in given_by(shown))
 
 
 def has_cookie(shown: Shown, secret: str) -> bool:
@@ -67,15 +67,16 @@ def _authorized(header: str | None) -> str | None:
     return None
 
 
-async def log_in(request: web.Request, secret: str) -> web.StreamResponse:
-    """Take the form of the page: set the cookie and go on, or show the page again after a pause."""
-    body = await request.content.read(_MOST_FORM_BYTES)
+async def password_of(request: web.Request) -> str:
+    """Return what the form of the page holds."""
     from urllib.parse import parse_qs
 
-    given = parse_qs(body.decode("utf-8", "replace")).get("password", [""])[0]
-    if not hmac.compare_digest(given.strip().encode(), secret.encode()):
-        await asyncio.sleep(_WRONG_SECONDS)  # a guess costs time, whoever makes it
-        return page("That is not the access secret.")
+    body = await request.content.read(_MOST_FORM_BYTES)
+    return parse_qs(body.decode("utf-8", "replace")).get("password", [""])[0].strip()
+
+
+def welcome(request: web.Request, secret: str) -> web.Response:
+    """Return the answer to the right password: a cookie, and the way to ComfyUI."""
     response = web.Response(status=303, headers={"Location": "/", "Cache-Control": "no-store"})
     secure = request.secure or request.headers.get("X-Forwarded-Proto", "").startswith("https")
     response.set_cookie(
@@ -88,7 +89,7 @@ def page(problem: str = "") -> web.Response:
     """Return the page that asks; it loads nothing from anywhere."""
     return web.Response(
         status=401,
-        text=_PAGE.replace("{problem}", problem),
+        text=_PAGE.replace("{problem}", html.escape(problem)),
         content_type="text/html",
         headers={
             "Cache-Control": "no-store",

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from comfystow.server_routes.password import cookie_of
 from hub.server import Hub
 from support.comfyui import hub_environment
 from support.leftovers import marked_pids
@@ -215,6 +216,18 @@ def test_metrics_tell_the_services(pod: RunningPod) -> None:
         assert f'comfystow_service_up{{service="{name}"}} 1.0' in text
     assert 'comfystow_service_restarts_total{service="comfyui"} 0.0' in text
     assert 'service="ssh"' not in text
+
+
+def test_who_guesses_the_secret_has_to_wait_and_who_has_the_cookie_need_not(pod: RunningPod) -> None:
+    cookie = f"comfystow_access={cookie_of(pod.secret)}"
+    wrong = {**ELSEWHERE, "Authorization": "Bearer wrong"}
+    statuses = [pod.ask("comfyui", "/queue", headers=wrong).status for _ in range(9)]
+    assert statuses[0] == 401
+    assert statuses[-1] == 429
+    form = {**ELSEWHERE, "Content-Type": "application/x-www-form-urlencoded"}
+    page = pod.ask("comfyui", "/comfystow/login", "POST", f"password={pod.secret}".encode(), headers=form)
+    assert b"too many wrong access secrets" in page.body
+    assert pod.ask("comfyui", "/queue", headers={**ELSEWHERE, "Cookie": cookie}).status == 200
 
 
 def test_doctor_examines_the_pod_over_http_and_from_a_shell(pod: RunningPod) -> None:
