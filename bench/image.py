@@ -44,7 +44,7 @@ def _measure(folder: Path, stack: ExitStack) -> int:
     from support.setup.workshop import Workshop
 
     workshop = Workshop()
-    engine = DockerEngine(folder).start()
+    engine = DockerEngine(folder, in_memory=False).start()
     stack.callback(engine.close)
     engine.import_base(debian_base(workshop.cache))
     origin = stack.enter_context(git_origin(workshop.for_tests().root, pins.COMFYUI_TAG, folder))

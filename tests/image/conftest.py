@@ -26,18 +26,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.fixture(scope="session")
 def docker_engine(workshop: Workshop) -> Iterator[DockerEngine]:
     """Give an engine with a base image; without one its tests are left out, loudly."""
-    engine = None
+    engine = DockerEngine(workshop.cache.root)
     try:
         base = debian_base(workshop.cache)
-        engine = DockerEngine(workshop.cache.root).start()
-        engine.import_base(base)
+        engine.start().import_base(base)
         yield engine
     except NoEngineError as err:
         _why_not.append(str(err))
         pytest.skip(f"no Docker engine: {err}")
     finally:
-        if engine is not None:
-            engine.close()
+        engine.close()
 
 
 @pytest.fixture(scope="session")

@@ -63,6 +63,21 @@ def test_the_model_is_there_whole(docker_engine: DockerEngine, with_models: str,
     }
 
 
+def test_comfyui_lists_the_model_where_it_lies(docker_engine: DockerEngine, with_models: str) -> None:
+    """Its own `folder_paths` finds the folder; the lock is there without a volume and without a network."""
+    words = [
+        "comfystow",
+        "sync",
+        "--check",
+        "/opt/pod/models.lock",
+        "--comfyui",
+        "/opt/comfyui",
+        "--state-dir",
+        "/tmp/s",
+    ]
+    docker_engine.docker("run", "--rm", "--network", "none", "--entrypoint", "", TAG, *words)
+
+
 def test_the_token_is_in_no_layer_and_no_history(docker_engine: DockerEngine, with_models: str) -> None:
     assert HF_TOKEN not in docker_engine.docker("history", "--no-trunc", "--format", "{{json .}}", TAG).stdout
     assert HF_TOKEN not in docker_engine.docker("image", "inspect", TAG).stdout

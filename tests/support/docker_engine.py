@@ -39,9 +39,10 @@ class NoEngineError(RuntimeError):
 
 
 class DockerEngine:
-    """One `dockerd`, whose containers and builds share the host's network."""
+    """One `dockerd`, whose containers and builds share the host's network; with room its layers lie in memory."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, in_memory: bool = True) -> None:
+        self._in_memory = in_memory
         # The path of a socket has about 107 bytes, and the layers want a real file system under them.
         self.folder = Path(tempfile.mkdtemp(prefix="docker-", dir=folder))
         self._socket_dir = Path(tempfile.mkdtemp(prefix="stow-docker-"))
@@ -60,7 +61,8 @@ class DockerEngine:
         command = ["dockerd", "--iptables=false", "--ip6tables=false", "--bridge=none", "--storage-driver=overlay2"]
         command += ["--data-root", str(self.folder / "data"), "--exec-root", str(self.folder / "exec")]
         command += ["--pidfile", str(self.folder / "pid"), "--host", self._env["DOCKER_HOST"]]
-        self._use_memory()
+        if self._in_memory:
+            self._use_memory()
         with self.log.open("wb") as sink:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT, start_new_session=True
