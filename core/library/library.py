@@ -63,27 +63,29 @@ class Library:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="library")
         self._closing = threading.Event()
         self._everything = False
-        self._running: asyncio.Task[ScanReport] | None = None
-        self._next: asyncio.Task[ScanReport] | None = None
+        self._one_at_a_time = asyncio.Lock()
+        self._next: asyncio.Task[ScanReport] | None = None  # the turn that has not begun
+        self._turns: set[asyncio.Task[ScanReport]] = set()
         self._second_look: asyncio.TimerHandle | None = None
         self._taking: set[asyncio.Task[None]] = set()
+        self._unasked_for: set[asyncio.Task[None]] = set()
 
     async def close(self) -> None:
         """End what runs; what it has found so far is kept."""
         self._closing.set()
         if self._second_look is not None:
             self._second_look.cancel()
-        tasks = [task for task in (self._running, self._next) if task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, *self._taking, return_exceptions=True)
+        turns = list(self._turns)
+        for turn in turns:
+            turn.cancel()
+        await asyncio.gather(*turns, *self._taking, *self._unasked_for, return_exceptions=True)
         await asyncio.to_thread(self._thread.shutdown)
         self.index.close()
 
     @property
     def busy(self) -> bool:
         """True while a scan runs, or finished downloads are taken in."""
-        return self._running is not None or bool(self._taking)
+        return bool(self._turns or self._taking)
 
     async def in_thread(self, work: Callable[[], T]) -> T:
         """Do something that reads the disk, after what was begun before."""
@@ -96,12 +98,20 @@ class Library:
 
         Raises: StorageError.
         """
-        if self._running is None:
-            self._running = self._begin(None)
-            return await asyncio.shield(self._running)
         if self._next is None:
-            self._next = self._begin(self._running)
+            self._next = asyncio.create_task(self._turn(), name="library-scan")
+            self._turns.add(self._next)
+            self._next.add_done_callback(self._turns.discard)
         return await asyncio.shield(self._next)
+
+    async def _turn(self) -> ScanReport:
+        async with self._one_at_a_time:
+            self._next = None
+            try:
+                return await self._scan()
+            finally:
+                self.scanning = None
+                self.moved_on()
 
     async def check_headers(self) -> ScanReport:
         """Scan, and read the headers of unchanged files too. Raises: StorageError."""
@@ -113,27 +123,14 @@ class Library:
         if self._closing.is_set() or self._next is not None:
             return
         task = asyncio.create_task(self._unasked(), name="library-unasked")
-        task.add_done_callback(lambda _task: None)
+        self._unasked_for.add(task)
+        task.add_done_callback(self._unasked_for.discard)
 
     async def _unasked(self) -> None:
         try:
             await self.scan()
         except Exception:  # noqa: BLE001 - a worker's top level: nobody waits for this scan
             _log.exception("the library could not be scanned")
-
-    def _begin(self, before: asyncio.Task[ScanReport] | None) -> asyncio.Task[ScanReport]:
-        async def run() -> ScanReport:
-            if before is not None:
-                await asyncio.wait([before])
-                self._running, self._next = self._next, None
-            try:
-                return await self._scan()
-            finally:
-                self._running = None
-                self.scanning = None
-                self.moved_on()
-
-        return asyncio.create_task(run(), name="library-scan")
 
     async def _scan(self) -> ScanReport:
         self.scanning = Progress()
@@ -202,6 +199,6 @@ def facts_of_download(download: Download) -> tuple[dict[str, object], dict[str, 
     """Return what a finished download tells of its file: origin and digest, and how far it is proven (pure)."""
     facts: dict[str, object] = {"source": download.source}
     digest = download.digest
-    if digest is not None and digest.algorithm in {"sha256", "blake3"}:
-        facts |= {digest.algorithm: digest.hex, "digest_origin": DigestOrigin.DOWNLOAD.value}
+    if digest is not None and digest.algorithm == "sha256":  # another one is the source's word alone
+        facts |= {"sha256": digest.hex, "digest_origin": DigestOrigin.DOWNLOAD.value}
     return facts, {"verified": download.verified.value if download.verified is not None else None}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -25,6 +26,8 @@ from .wanted import Wanted
 _log = logging.getLogger("comfystow.library")
 
 _HOLD_CHECK_SECONDS = 0.25
+#: Between two counts of what is left: of 100,000 files each takes milliseconds.
+_COUNT_SECONDS = 1.0
 
 
 class Reader:
@@ -45,6 +48,7 @@ class Reader:
         self._hold = hold
         self._moved_on = moved_on
         self.progress: ReadProgress | None = None
+        self._counted_at = float("-inf")
         self._reports: dict[Purpose, ReadReport] = {}
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="library-read", initializer=lower_priority)
         self._may_read = threading.Event()
@@ -104,7 +108,9 @@ class Reader:
         try:
             while not self._stop.is_set() and (job := self._wanted.next()) is not None:
                 file_id, purpose = job
-                self.progress = self._progress(purpose)
+                if time.monotonic() - self._counted_at >= _COUNT_SECONDS or self.progress is None:
+                    self._counted_at = time.monotonic()
+                    self.progress = self._progress(purpose)
                 outcome = await self._read_one(file_id, purpose)
                 if outcome is not None:
                     self._note(file_id, purpose, outcome)

@@ -16,6 +16,7 @@ STEPS = (
         size_bytes INTEGER NOT NULL,
         PRIMARY KEY (file_id, purpose)
     ) WITHOUT ROWID""",
+    "CREATE INDEX library_wanted_next ON library_wanted (purpose, size_bytes, file_id)",
 )
 
 
