@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from ..records.library import LibraryRoot
@@ -87,6 +87,14 @@ def _facts(file: NewFile) -> dict[str, Any]:
 
 
 def _insert(connection: sqlite3.Connection, file: NewFile) -> int:
+    """Write a new row; one that another thread has written since the look is brought up to date."""
+    place = (file.root_id, file.entry.path)
+    known = connection.execute(
+        "SELECT id, size_bytes, mtime_ns FROM library_files WHERE root_id = ? AND relative_path = ?", place
+    ).fetchone()
+    if known is not None:
+        same = (known[1], known[2]) == (file.entry.size_bytes, file.entry.mtime_ns)
+        return _update(connection, replace(file, file_id=known[0], same_bytes=same))
     values = _facts(file) | {
         "root_id": file.root_id,
         "relative_path": file.entry.path,
@@ -143,7 +151,8 @@ def relocate_files(index: LibraryIndex, moves: Iterable[tuple[int, int, Entry]])
     with index.write() as connection:
         for file_id, root_id, entry in moves:
             connection.execute(
-                "DELETE FROM library_files WHERE root_id = ? AND relative_path = ?", (root_id, entry.path)
+                "DELETE FROM library_files WHERE root_id = ? AND relative_path = ? AND id <> ?",
+                (root_id, entry.path, file_id),
             )
             connection.execute(
                 "UPDATE library_files SET root_id = ?, relative_path = ?, folded = ?, device = ?, inode = ?, "
@@ -169,6 +178,17 @@ def forget_files(index: LibraryIndex, file_ids: Iterable[int]) -> None:
     for start in range(0, len(rows), BATCH):
         with index.write() as connection:
             connection.executemany("DELETE FROM library_files WHERE id = ?", rows[start : start + BATCH])
+
+
+def forget_gone(index: LibraryIndex, root_id: int, gone: Mapping[bytes, Known]) -> None:
+    """Drop the rows of names that are gone; one that was given another place since the look stays."""
+    rows = [(row.id, root_id, path) for path, row in gone.items()]
+    for start in range(0, len(rows), BATCH):
+        with index.write() as connection:
+            connection.executemany(
+                "DELETE FROM library_files WHERE id = ? AND root_id = ? AND relative_path = ?",
+                rows[start : start + BATCH],
+            )
 
 
 def set_unavailable(index: LibraryIndex, file_ids: Iterable[int]) -> None:

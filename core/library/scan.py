@@ -21,7 +21,7 @@ from .keep import (
     BATCH,
     Known,
     NewFile,
-    forget_files,
+    forget_gone,
     forget_old_examinations,
     known_files,
     known_stamps,
@@ -72,6 +72,7 @@ class Scanner:
         self._settle_seconds = settle_seconds
         self._oldest = EXAMINATION
         self._unsettled: dict[bytes, tuple[int, int, float]] = {}
+        self._pending: set[bytes] = set()
         self.parts: dict[bytes, list[bytes]] = {}
         """Unfinished downloads by root, as the last scan saw them."""
         self.linked_folders: list[bytes] = []
@@ -93,6 +94,8 @@ class Scanner:
         by_path = {os.fsencode(root.path): root for root in roots}
         walker = Walker([(os.fsencode(plan.path), plan.suffixes) for plan in wanted], lambda count: progress(count, 0))
         walked = walker.walk()
+        self._unsettled = {place: seen for place, seen in self._unsettled.items() if place in self._pending}
+        self._pending.clear()
         self.parts = {root: found.parts for root, found in walked.items()}
         self.linked_folders = [folder for found in walked.values() for folder in found.linked_folders]
         problems = [problem for found in walked.values() for problem in found.problems]
@@ -184,7 +187,7 @@ class Scanner:
         counts: Counter[str] = Counter()
         todo: list[NewFile] = []
         for side in compared:
-            forget_files(self._index, (row.id for row in side.gone.values()))
+            forget_gone(self._index, side.root.id, side.gone)
             set_unavailable(self._index, side.hidden)
             touch_files(self._index, side.touched)
             counts["gone"] += len(side.gone)
@@ -242,6 +245,7 @@ class Scanner:
         if age >= self._settle_seconds:
             self._unsettled.pop(place, None)
             return True
+        self._pending.add(place)
         seen = self._unsettled.get(place)
         at = time.monotonic()
         if seen is not None and seen[:2] == (entry.size_bytes, entry.mtime_ns):
