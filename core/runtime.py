@@ -162,7 +162,7 @@ async def open_runtime(state_dir: Path, settings: Settings) -> Runtime:
         events=events,
         sessions=sessions,
         downloads=downloads,
-        busy=lambda: downloads.busy or librarian.busy,
+        busy=lambda: downloads.busy or librarian.busy or changes.busy,
         pod=lambda: runtime.pod,
         proxies=Proxies.from_environment(os.environ),
     )

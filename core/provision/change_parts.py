@@ -20,6 +20,8 @@ from .folder_watch import FolderWatch
 
 #: After a small change the index is right when the change is over; a large one is not held up by looking into files.
 _AWAITED_FILES = 100
+#: Looking into thousands of files begins when the caller has its answer.
+_ANSWERED_SECONDS = 1.0
 
 
 def build_changes(
@@ -36,7 +38,7 @@ def build_changes(
             await library.scan()
             await library.in_thread(lambda: know_again(library.index, back))
         else:
-            library.scan_soon()
+            asyncio.get_running_loop().call_later(_ANSWERED_SECONDS, library.scan_soon)
 
     def tell(data: dict[str, object]) -> None:
         events.publish(Event(Topic.LIBRARY, data))
