@@ -65,13 +65,22 @@ export const host = {
     for (const source of sources) for (const id of source.nodes) written += embed(find(id), source);
     return written;
   },
-  copy: (text) => navigator.clipboard.writeText(text),
+  copy: async (text) => {
+    if (navigator.clipboard) return navigator.clipboard.writeText(text);
+    // A page that came over plain HTTP from another machine has no clipboard of the new kind.
+    const field = document.createElement("textarea");
+    field.value = text;
+    document.body.append(field);
+    field.select();
+    document.execCommand("copy");
+    field.remove();
+  },
   save: (name, text) => {
     const link = document.createElement("a");
     link.href = URL.createObjectURL(new Blob([text], { type: "application/yaml" }));
     link.download = name;
     link.click();
-    URL.revokeObjectURL(link.href);
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // some browsers read it later
   },
 };
 

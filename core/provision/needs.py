@@ -21,7 +21,7 @@ from .inventory import IndexedInventory
 from .settle import settled
 
 #: Models of one document that are looked up on the hubs: a workflow of unknown names must not become a flood.
-MAX_LOOKED_UP = 40
+MAX_LOOKED_UP = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,6 +37,8 @@ _SEARCH_LIMIT = 20
 _CACHE_SECONDS = 300.0
 _CACHE_ENTRIES = 200
 _MOST_CANDIDATES = 20
+#: Searches for one name; each waits for its turn at both sites.
+_MOST_QUERIES = 5
 #: A shorter word alone finds everything.
 _MIN_SINGLE_WORD = 4
 
@@ -154,7 +156,7 @@ def _queries(name: str) -> list[str]:
     telling = family_of(name).split()
     texts = [" ".join(words), " ".join(telling), "-".join(telling), " ".join(telling[:2]), "-".join(telling[:2])]
     texts += [word for word in telling[:2] if len(word) >= _MIN_SINGLE_WORD]
-    return [text for text in dict.fromkeys(texts) if text]
+    return [text for text in dict.fromkeys(texts) if text][:_MOST_QUERIES]
 
 
 def _of_tree(hit: SearchHit, file: ResolvedFile, name: str, folder_name: str | None) -> Candidate | None:

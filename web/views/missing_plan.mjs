@@ -3,7 +3,7 @@
 import { count, size } from "../format.mjs";
 import { keyOf } from "../stores/missing.mjs";
 import { h } from "../ui/dom.mjs";
-import { button, facts, meta, sentence } from "../ui/parts.mjs";
+import { button, facts, meta, sentence, trouble } from "../ui/parts.mjs";
 import { place } from "../words.mjs";
 
 const WHAT = {
@@ -55,12 +55,14 @@ export function freeAfter({ forecast, ui }) {
 export function planCard({ forecast, ui, actions }) {
   const plan = forecast.plan;
   if (plan === null || plan.items.length === 0 || !ui.isUnfolded("plan")) return null;
+  const failed = ui.errorOf("plan");
   const rows = plan.items.map((item, at) => h("li", { key: String(at) }, h("p", {}, ...planRow(item))));
   return h(
     "section",
     { key: "plan", class: "stow-card", "aria-label": "Plan" },
     meta(total(plan)),
     h("ul", { key: "rows", class: "stow-choices" }, ...rows),
+    failed !== null && trouble(failed),
     h(
       "div",
       { key: "exports", class: "stow-say" },
@@ -144,6 +146,7 @@ export function fitLine(context) {
  * @returns {Stow.Child}
  */
 export function sourcesOffer({ forecast, actions, ui }) {
+  const failed = ui.errorOf("sources");
   const number = forecast.sources.filter((source) => source.adds === "address").length;
   if (number === 0) return null;
   return h(
@@ -158,5 +161,6 @@ export function sourcesOffer({ forecast, actions, ui }) {
     meta([
       `It does not say where ${count(number, "of its models comes", "of its models come")} from. With that in it, nobody has to search.`,
     ]),
+    failed !== null && trouble(failed),
   );
 }
