@@ -110,8 +110,12 @@ class Transfer:
         raise RuntimeError("the second run decides")
 
     async def _bring(self, part: Part, *, may_repeat: bool) -> TransferResult:
-        by_xet = may_repeat and await self._through_xet(part)
-        await self._blocking(part.make_room)
+        try:
+            by_xet = may_repeat and await self._through_xet(part)
+            await self._blocking(part.make_room)
+        except BaseException:
+            part.release(part.done)  # or other machines would wait for our heartbeat
+            raise
         state = State(part)
         state.note, state.by_xet = self._note, by_xet
         state.bytes_fetched = part.done.total if by_xet else 0
@@ -141,20 +145,7 @@ class Transfer:
         if not self.shared.limits.xet or limited or not may_use_xet(self._file, part):
             return False
         await self._blocking(part.check_room)
-
-        def report(bytes_done: int) -> None:
-            now = asyncio.get_running_loop().time()
-            self._teller.tell_numbers(
-                DownloadState.RUNNING,
-                now,
-                bytes_done=bytes_done,
-                bytes_total=part.size_bytes,
-                bytes_fetched=bytes_done,
-                connections=1,
-                note="over Xet",
-            )
-
-        way = XetWay(part, self.shared.limits, blocking=self._blocking, report=report)
+        way = XetWay(part, self.shared.limits, self._teller, blocking=self._blocking)
         came = await way.bring(self.shared.client, self._file, self.credentials)
         if way.refusal is not None:
             self._note = f"plain HTTPS instead of Xet: {way.refusal}"

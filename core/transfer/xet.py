@@ -27,9 +27,12 @@ from ..errors import ServerError, StowError
 from ..net.client import HttpClient
 from ..net.credentials import Credentials
 from ..net.hosts import origin_of
+from ..net.secrets import scrub
+from ..records.download import DownloadState
 from ..records.source import HuggingFaceSource, ResolvedFile
 from .job import TransferLimits
 from .part import Part
+from .telling import Teller
 
 _log = logging.getLogger("comfystow.transfer")
 
@@ -106,12 +109,12 @@ class XetWay:
         self,
         part: Part,
         limits: TransferLimits,
+        teller: Teller,
         *,
         blocking: Callable[[Callable[[], Any]], Awaitable[Any]],
-        report: Callable[[int], None],
     ) -> None:
         self._part, self._limits = part, limits
-        self._blocking, self._report = blocking, report
+        self._teller, self._blocking = teller, blocking
         self.refusal: str | None = None
         """Why it did not work, in words for people."""
 
@@ -202,8 +205,19 @@ class XetWay:
             if told.get("done"):
                 return None
             if "error" in told:
-                return str(told["error"])
-            self._report(int(told["bytes_done"]))
+                return scrub(str(told["error"]))  # addresses in it are signed
+            self._tell(now, int(told["bytes_done"]))
+
+    def _tell(self, now: float, bytes_done: int) -> None:
+        self._teller.tell_numbers(
+            DownloadState.RUNNING,
+            now,
+            bytes_done=bytes_done,
+            bytes_total=self._part.size_bytes,
+            bytes_fetched=bytes_done,
+            connections=1,
+            note="over Xet",
+        )
 
 
 def _start(whole: Path) -> subprocess.Popen[str]:
