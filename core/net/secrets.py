@@ -13,7 +13,7 @@ _PARAMETER = re.compile(
     r"|x-(?:amz|goog)-(?:signature|credential|security-token))=[^\s&\"'<>]+"
 )
 _BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{6,}")
-_KNOWN_TOKEN = re.compile(r"\b(?:hf_[A-Za-z0-9]{6,}|gh[pousr]_[A-Za-z0-9]{20,})")
+_KNOWN_TOKEN = re.compile(r"\b(?:hf_[A-Za-z0-9]{6,}|gh[pousr]_[A-Za-z0-9]{20,}|rpa_[A-Za-z0-9]{20,})")
 # A model and its version in our own spelling, `civitai://MODEL@VERSION`, are no name and password.
 _USERINFO = re.compile(r"(?i)\b(?!civitai://\d+@\d)([a-z][a-z0-9+.-]*://)[^\s/@]+@")
 
