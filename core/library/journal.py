@@ -33,7 +33,8 @@ class ChangeJournal:
 
     def __init__(self, state_dir: Path, *, network: bool | None = None) -> None:
         path = database_path(state_dir, network=network)
-        self._connection = open_database(path, wal=path.parent == state_dir)
+        self._wal = path.parent == state_dir
+        self._connection = open_database(path, wal=self._wal)
         try:
             migrate(self._connection, "changes", STEPS)
         except BaseException:
@@ -113,9 +114,13 @@ class ChangeJournal:
         return [action_of(row) for row in rows]
 
     def set_state(self, change_id: str, state: ChangeState, *, undone_by: str | None = None) -> None:
-        """Note where a change stands. Raises: StorageError."""
+        """Note where a change stands.
+
+        That one begins need not be on the disk at once: its first actions begin by a write that is, and takes it along.
+        Raises: StorageError.
+        """
         ended = time.time() if state in {ChangeState.APPLIED, ChangeState.STOPPED} else None
-        with self._transaction():
+        with self._transaction(durable=state is not ChangeState.APPLYING):
             self._connection.execute(
                 "UPDATE changes SET state = ?, ended_at = coalesce(?, ended_at), undone_by = coalesce(?, undone_by)"
                 " WHERE id = ?",
@@ -130,12 +135,12 @@ class ChangeJournal:
         outcomes: Iterable[tuple[int, Outcome]] = (),
         starting: range | None = None,
     ) -> None:
-        """Write what became of some actions, and that others begin: one durable step. Raises: StorageError.
+        """Write what became of some actions, and that others begin: one step, durable before these do.
 
         `as_planned` are numbers of started actions that are done, with the file of the plan at its target, but for
-        those whose `outcomes` are told; `starting` are numbers of planned ones.
+        those whose `outcomes` are told; `starting` are numbers of planned ones. Raises: StorageError.
         """
-        with self._transaction():
+        with self._transaction(durable=starting is not None):
             if as_planned is not None:
                 self._connection.execute(
                     "UPDATE changes_actions SET step = 'done', note = NULL, made = facts"
@@ -248,8 +253,11 @@ class ChangeJournal:
         return row is not None
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def _transaction(self, *, durable: bool = True) -> Iterator[None]:
+        """Commit at the end. What is not durable survives a kill, and a power loss from the next durable one on."""
         try:
+            # Without WAL only FULL keeps the file whole (sqlite.org/pragma.html#pragma_synchronous).
+            self._connection.execute(f"PRAGMA synchronous={'FULL' if durable or not self._wal else 'NORMAL'}")
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
