@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import hashlib
 import json
 import os
+import platform
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +20,7 @@ import blake3
 import pytest
 from comfystow.core.config import load_settings
 from comfystow.core.engine.sync_client import SyncEngineClient
+from comfystow.core.library.background import lower_priority
 from comfystow.core.library.hashing import hash_file
 from comfystow.core.records.download import DownloadState, Verified
 from comfystow.core.records.library import DigestOrigin, LibraryFilter
@@ -242,3 +247,14 @@ def test_the_next_engine_goes_on_where_a_killed_one_was(engine: Path, tmp_path: 
         assert after["reading"] is None or after["reading"]["files_total"] <= 40 - before + 1
         assert wait_for(lambda: hashed(40)) == 40
         wait_for(lambda: client.call("GET", "/library/work")["reading"] is None)
+
+
+def test_the_reading_thread_takes_what_others_leave() -> None:
+    def look() -> tuple[int, int]:
+        lower_priority()
+        io = ctypes.CDLL(None).syscall({"x86_64": 252, "aarch64": 31}[platform.machine()], 1, 0)  # ioprio_get(2)
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id()), io >> 13
+
+    with ThreadPoolExecutor(1) as thread:
+        assert thread.submit(look).result() == (10, 3)
+    assert os.getpriority(os.PRIO_PROCESS, os.getpid()) < 10
