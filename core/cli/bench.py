@@ -9,7 +9,7 @@ from pathlib import Path
 from ..errors import UsageError
 
 #: Modules of bench/ with a `main(arguments) -> exit code`.
-SUITES = ("download", "faults", "image", "library", "manners", "organise", "monitor", "pod", "templates")
+SUITES = ("download", "faults", "headers", "image", "library", "manners", "organise", "monitor", "pod", "templates")
 _BENCH = Path(__file__).resolve().parents[2] / "bench"
 
 
@@ -18,7 +18,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "suite",
         choices=SUITES,
-        help="speed beside other tools, faults, the library, the image and start of a pod, use of the machine",
+        help="speed beside other tools, faults, headers, the library, the image and start of a pod, use of the machine",
     )
     parser.add_argument("words", nargs=argparse.REMAINDER, metavar="…", help="of the suite; it has its own `--help`")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from math import prod
 
 from .model_header import Tensor
@@ -61,16 +62,17 @@ class Adapter:
     @property
     def rank(self) -> int | None:
         """The low rank, None for those that have none."""
-        return next((self.halves[role][0] for role in ("down", "A", "w1_b") if self.halves.get(role)), None)
+        halves = self.halves
+        shape = halves.get("down") or halves.get("A") or halves.get("w1_b")
+        return shape[0] if shape else None
 
     @property
     def is_half(self) -> bool:
         """Whether one of a pair is missing, as in a file that was cut and mended, or badly merged."""
-        if self.algorithm not in {"LoRA", "LoHa"}:
-            return False
-        roles = self.halves.keys()
-        pairs = (("down", "up"), ("A", "B"), ("w1_a", "w1_b"), ("w2_a", "w2_b"))
-        return any((one in roles) != (other in roles) for one, other in pairs)
+        halves = self.halves
+        if self.algorithm == "LoHa":
+            return not halves.keys() >= {"w1_a", "w1_b", "w2_a", "w2_b"}
+        return ("down" in halves) != ("up" in halves) or ("A" in halves) != ("B" in halves)
 
 
 def find_adapters(tensors: Mapping[str, Tensor]) -> dict[str, Adapter]:
@@ -80,15 +82,33 @@ def find_adapters(tensors: Mapping[str, Tensor]) -> dict[str, Adapter]:
         return {}
     found: dict[str, tuple[str, dict[str, Shape]]] = {}
     for name, tensor in tensors.items():
-        match = _SUFFIX.search(name)
-        if match is None or match.lastgroup is None:
+        if name.endswith(".alpha"):
             continue
-        layer = name[: match.start()]
-        found.setdefault(layer, (_NAMES[match.lastgroup], {}))[1][match[match.lastgroup]] = tensor.shape
+        role = _role(name)
+        if role is not None:
+            algorithm, half, length = role
+            found.setdefault(name[:-length], (algorithm, {}))[1][half] = tensor.shape
     adapters = {layer: Adapter(algorithm, halves) for layer, (algorithm, halves) in found.items()}
-    if not any(adapter.algorithm not in {"full difference", "GLoRA"} for adapter in adapters.values()):
+    if all(algorithm in {"full difference", "GLoRA"} for algorithm, _ in found.values()):
         return _certain(adapters)
     return adapters
+
+
+def _role(name: str) -> tuple[str, str, int] | None:
+    """Return algorithm, role and length of the suffix. As few words as tell it are looked at: they are remembered."""
+    words = name.rsplit(".", 3)
+    count = 1
+    if words[-1] == "weight" and len(words) > 1:
+        count = 3 if words[-2] in {"down", "up", "mid"} or words[-2].startswith("default") else 2
+    return _role_of("." + ".".join(words[-count:]))
+
+
+@lru_cache(maxsize=4096)
+def _role_of(ending: str) -> tuple[str, str, int] | None:
+    match = _SUFFIX.search(ending)
+    if match is None or match.lastgroup is None:
+        return None
+    return _NAMES[match.lastgroup], match[match.lastgroup], len(match[0])
 
 
 def has_dora(tensors: Mapping[str, Tensor]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from math import prod
+from operator import itemgetter
 
 from .model_header import ModelHeader, Tensor
 
@@ -30,6 +31,7 @@ _SCALES = (".absmax", ".quant_map", ".nested_absmax", ".nested_quant_map", ".sca
            ".weight_scale", ".weight_scale_2", ".input_scale", ".comfy_quant", ".SCB", ".weight_format", ".wscales",
            ".wzeros", ".scales", ".qzeros", ".g_idx", ".smooth_factor", ".smooth_factor_orig", ".wtscale", ".wcscales",
            "scaled_fp8")  # fmt: skip
+_DTYPE_AND_SHAPE = itemgetter(0, 1)
 _STATE = ".quant_state.bitsandbytes__"
 
 
@@ -49,18 +51,26 @@ def measure(header: ModelHeader) -> Stored:
     names = "\n".join(header.tensors)
     packing = _packing(header, names) if header.format == "safetensors" else None
     counts: Counter[str] = Counter()
-    for name, tensor in header.tensors.items():
-        dtype, count = tensor.dtype, prod(tensor.shape)
-        if packing is not None:
-            if name.endswith(_SCALES) or _STATE in name:
-                continue
-            if packing.holds(name, tensor, header):
-                dtype, count = packing.name, count * packing.factor(tensor)
-        counts[dtype] += count
+    if packing is None:
+        kinds = Counter(map(_DTYPE_AND_SHAPE, header.tensors.values()))
+        for (dtype, shape), number in kinds.items():
+            counts[dtype] += number * prod(shape)
+    else:
+        _count_packed(header, packing, counts)
     stored = _stored_bytes(header)
     main = counts.most_common(1)[0][0] if counts else None
     precision = _precision(header, main, names) if main is not None else None
     return Stored(precision, sum(counts.values()), stored, dict(counts.most_common()))
+
+
+def _count_packed(header: ModelHeader, packing: _Packing, counts: Counter[str]) -> None:
+    for name, tensor in header.tensors.items():
+        if name.endswith(_SCALES) or _STATE in name:
+            continue
+        dtype, count = tensor.dtype, prod(tensor.shape)
+        if packing.holds(name, tensor, header):
+            dtype, count = packing.name, count * packing.factor(tensor)
+        counts[dtype] += count
 
 
 def _stored_bytes(header: ModelHeader) -> int | None:

@@ -51,6 +51,21 @@ _PLAIN_ENTRY = re.compile(
     r'\s*"shape"\s*:\s*\[([0-9, ]*+)\]\s*,'
     r'\s*"data_offsets"\s*:\s*\[\s*([0-9]{1,18})\s*,\s*([0-9]{1,18})\s*\]\s*\}\s*([,}])'
 )
+# As the libraries write them, one behind the other: Rust's without spaces, Python's with one. Nothing in them is
+# optional, so that the length of a run of them follows from the lengths of its groups and of what frames them.
+_COMPACT = re.compile(
+    r'"([^"\\\x00-\x1f]*+)":\{"dtype":"([A-Z0-9_]{1,20})","shape":\[([0-9,]*+)\],'
+    r'"data_offsets":\[([0-9]{1,18}),([0-9]{1,18})\]\},'
+)
+_SPACED = re.compile(
+    r' "([^"\\\x00-\x1f]*+)": \{"dtype": "([A-Z0-9_]{1,20})", "shape": \[([0-9, ]*+)\], '
+    r'"data_offsets": \[([0-9]{1,18}), ([0-9]{1,18})\]\},'
+)
+_RUNS = (
+    (_COMPACT, '"":{"dtype":"","shape":[],"data_offsets":[,]},'),
+    (_SPACED, ' "": {"dtype": "", "shape": [], "data_offsets": [, ]},'),
+)
+_WINDOW_CHARS = 4 << 20
 _NAME = re.compile(rf"\s*({_TEXT})\s*:\s*")
 _METADATA = re.compile(rf"\{{\s*(?:{_TEXT}\s*:\s*{_TEXT}\s*(?:,(?!\s*\}})\s*|(?=\}})))*+\}}|null")
 _EMPTY = re.compile(r"\{\s*\}")
@@ -107,32 +122,47 @@ class _Entries:
         empty = _EMPTY.match(text)
         at, more = (empty.end(), "}") if empty is not None else (1, ",")
         while more == ",":
-            at, more = self._plain(at)
+            at, more = self._plain(self._run(at))
             if more == ",":
                 at, more = self._other(at)
         if text[at:].strip(" \t\r\n"):
             raise _bad("its header goes on after its end")
 
-    def _plain(self, at: int) -> tuple[int, str]:
-        """Take entries of the usual form; stop at one that is not, or at the end."""
-        tensors, kinds, start = self.tensors, self._kinds, self._start
-        for entry in _entries_from(self._text, at):
-            name, dtype, shape, begin, end, more = entry.groups()
-            if name in tensors or name == _METADATA_KEY:
-                raise _bad("its header names a key twice")
+    def _run(self, at: int) -> int:
+        """Take entries as the libraries write them; returns where the run ends.
+
+        A search passes over what is no entry, and then the run is shorter than its place: what follows is not where it
+        is looked for, entries come twice, and the header is refused.
+        """
+        for pattern, frame in _RUNS:
+            if pattern.match(self._text, at) is None:
+                continue
+            while rows := pattern.findall(self._text, at, at + _WINDOW_CHARS):
+                at += len("".join(map("".join, rows))) + len(rows) * len(frame)
+                self._take(rows)
+        return at
+
+    def _take(self, rows: list[tuple[str, str, str, str, str]]) -> None:
+        tensors, kinds, start, before = self.tensors, self._kinds, self._start, len(self.tensors)
+        for name, dtype, shape, begin, end in rows:
             known = kinds.get((dtype, shape))
             if known is None:
                 known = kinds[dtype, shape] = _kind(name, dtype, shape)
             dimensions, size = known
             first, last = int(begin), int(end)
-            if size is not None and last - first != size:
+            if last - first != size and (size is not None or first > last):
                 raise _bad(f"the length of `{name[:80]}` does not fit its shape and type")
-            if first > last:
-                raise _bad(f"the offsets of `{name[:80]}` cannot be")
             tensors[name] = Tensor(dtype, dimensions, start + first, start + last)
+        if len(tensors) != before + len(rows) or _METADATA_KEY in tensors:
+            raise _bad("its header names a key twice")
+
+    def _plain(self, at: int) -> tuple[int, str]:
+        """Take entries of the usual form with any spaces; stop at one that is not, or at the end."""
+        for entry in _entries_from(self._text, at):
+            self._take([entry.group(1, 2, 3, 4, 5)])
             at = entry.end()
-            if more == "}":
-                return at, more
+            if entry[6] == "}":
+                return at, "}"
         return at, ","
 
     def _other(self, at: int) -> tuple[int, str]:

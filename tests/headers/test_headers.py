@@ -71,6 +71,85 @@ def test_hostile_safetensors_is_refused(data):
         parse_safetensors(reader(data), len(data))
 
 
+def entries(count: int) -> dict[str, object]:
+    return {f"b.{n}.w": {"dtype": "U8", "shape": [2], "data_offsets": [2 * n, 2 * n + 2]} for n in range(count)}
+
+
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": "), (" , ", " : "), (",\n", ":\t")])
+@pytest.mark.parametrize("place", ["first", "last", "none"])
+def test_every_way_of_writing_json_is_read(separators, place):
+    told = {"__metadata__": {"a": 'quote " and \\ and é'}} if place != "none" else {}
+    header = told | entries(9) if place == "first" else entries(9) | told
+    data = safetensors(json.dumps(header, separators=separators).encode() + b"   ", b"\0" * 18)
+    found = parse_safetensors(reader(data), len(data))
+    assert list(found.tensors) == [f"b.{n}.w" for n in range(9)]
+    assert found.metadata == told.get("__metadata__", {})
+    assert found.fits(len(data)) is True
+
+
+def test_an_entry_of_another_form_is_read_among_others():
+    odd = b'{"b.0.w":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"\\u00e9":{"shape":[2],"dtype":"U8","data_offsets":[2,4]}}'
+    data = safetensors(odd, b"1234")
+    assert list(parse_safetensors(reader(data), len(data)).tensors) == ["b.0.w", "é"]
+
+
+BETWEEN = json.dumps(entries(6), separators=(",", ":")).encode()
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        BETWEEN.replace(b',"b.3', b',junk,"b.3'),
+        BETWEEN.replace(b',"b.3', b'}"b.3'),
+        BETWEEN.replace(b"b.3.w", b"b.1.w"),
+        BETWEEN.replace(b"b.5.w", b"b.1.w"),
+        BETWEEN.replace(b"b.3.w", b"b.\\u0031.w"),
+        BETWEEN.replace(b"[6,8]", b'[6,8],"x":[[]]'),
+        BETWEEN.replace(b"[6,8]", b"[6.0,8]"),
+        BETWEEN.replace(b"[6,8]", b"[6,7]"),
+        BETWEEN.replace(b"[6,8]", b"[7,9]"),
+        BETWEEN.replace(
+            b'"dtype":"U8","shape":[2],"data_offsets":[6,8]',
+            b'"dtype":"U8","dtype":"U8","shape":[2],"data_offsets":[6,8]',
+        ),
+        BETWEEN.replace(b"b.3.w", b"b.\\ud800.w"),
+        BETWEEN[:-1] + b",}",
+        BETWEEN[:-1],
+        BETWEEN + b"}",
+        BETWEEN[:-1] + b',"__metadata__":{},"__metadata__":{}}',
+        BETWEEN[:-1] + b',"__metadata__":{"a":"1","a":"2"}}',
+        BETWEEN[:-1] + b',"__metadata__":{"a":{"b":"2"}}}',
+        b'{"__metadata__":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}}',
+    ],
+)
+def test_damage_between_good_entries_is_seen(bad):
+    assert bad != BETWEEN
+    data = safetensors(bad, b"\0" * 12)
+    with pytest.raises(HeaderError):
+        parse_safetensors(reader(data), len(data))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("shape", [[2], []])
+def test_a_header_of_100_mb_stays_within_ten_times_its_size(shape):
+    import tracemalloc
+
+    one = '"{}":{{"dtype":"U8","shape":' + json.dumps(shape) + ',"data_offsets":[{},{}]}}'
+    size = 2 if shape else 1
+    count = 99_000_000 // (len(one) + 12)
+    text = ("{" + ",".join(one.format(n, n * size, n * size + size) for n in range(count)) + "}").encode()
+    assert 80_000_000 < len(text) <= 100_000_000
+    data = struct.pack("<Q", len(text)) + text
+    tracemalloc.start()
+    try:
+        found = parse_safetensors(reader(data), 1 << 40)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(found.tensors) == count
+    assert peak < 10 * len(text)
+
+
 def text(value: str) -> bytes:
     return struct.pack("<Q", len(value)) + value.encode()
 

@@ -18,6 +18,7 @@ _PREFIX = re.compile(
     r"|lora_unet_|lora_transformer_|lora_prior_unet_|lycoris_|unet_|transformer_(?!blocks)|diffusion_model_)+"
 )
 _TEXT = re.compile(r"^(?:lora_te\d?_|lora_prior_te_|text_encoders?[._\d]|te\d?[._]|clip_[lg]\.|t5xxl\.|lycoris_te)")
+_TEXT_STEMS = ("lora_te", "lora_prior_te", "text_encoder", "te", "clip_", "t5xxl.", "lycoris_te")
 _NUMBER = re.compile(r"_\d+(?=_|$)")
 
 
@@ -27,13 +28,16 @@ class Layers:
     def __init__(self, adapters: Mapping[str, Adapter]) -> None:
         self.names: dict[str, tuple[str, Adapter]] = {}
         self.text: dict[str, tuple[str, Adapter]] = {}
+        prefix = ""  # most names of a file share theirs
         for told, adapter in adapters.items():
-            plain = told.replace(".", "_")
-            if _TEXT.match(told):
-                self.text[plain] = told, adapter
-            else:
-                plain = _PREFIX.sub("", told).replace(".", "_").replace("_processor_to_", "_to_")
-                self.names[plain] = told, adapter
+            if told.startswith(_TEXT_STEMS) and _TEXT.match(told):
+                self.text[told.replace(".", "_")] = told, adapter
+                continue
+            if not prefix or not told.startswith(prefix):
+                found = _PREFIX.match(told)
+                prefix = found[0] if found is not None else ""
+            plain = told[len(prefix) :].replace(".", "_").replace("_processor_to_", "_to_")
+            self.names[plain] = told, adapter
 
     @cached_property
     def patterns(self) -> dict[str, tuple[str, Adapter]]:
