@@ -43,22 +43,17 @@ def main(words: list[str]) -> int:
 def _write(folder: Path, files: int, tensors: int) -> list[Path]:
     """Write the headers nearest to the wanted number of tensors, so that their average is near it."""
     sys.path.insert(0, str(_TRUTH))
-    from truth import header_of, stored
+    from truth import header_of, stored, written
 
     headers = [header_of(line) for line in stored().values()]
     headers.sort(key=lambda header: abs(len(header.tensors) - tensors))
     paths = []
     for header in headers[:files]:
-        entries: dict[str, object] = {"__metadata__": {"format": "pt"}}
-        at = 0
-        for name, shape in header.tensors.items():
-            entries[name] = {"dtype": "BF16", "shape": shape, "data_offsets": [at, at + 2 * prod(shape)]}
-            at += 2 * prod(shape)
-        text = json.dumps(entries, separators=(",", ":")).encode()
+        data = written(header)
         path = folder / f"{header.name}.safetensors"
         with path.open("wb") as file:
-            file.write(struct.pack("<Q", len(text)) + text)
-            file.truncate(8 + len(text) + at)
+            file.write(data)
+            file.truncate(len(data) + 4 * sum(prod(shape) for shape in header.tensors.values()))
         paths.append(path)
     return paths
 

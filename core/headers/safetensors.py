@@ -159,7 +159,7 @@ class _Entries:
     def _plain(self, at: int) -> tuple[int, str]:
         """Take entries of the usual form with any spaces; stop at one that is not, or at the end."""
         for entry in _entries_from(self._text, at):
-            self._take([entry.group(1, 2, 3, 4, 5)])
+            self._take([(entry[1], entry[2], entry[3], entry[4], entry[5])])
             at = entry.end()
             if entry[6] == "}":
                 return at, "}"

@@ -50,7 +50,9 @@ the first two. `lock`: `[{"source", "folder", "name", "size_bytes", "sha256", "k
 [{"name", "url", "directory", "hash", "hash_type", "nodes", "adds"}]}`.
 `inspect`: `[{"ref", "path", "kind", "folder", "base_model", "precision", "parameters", "size_bytes",
 "vram_bytes", "confidence", "evidence": [text], "format", "tensors", "precisions": {type: parameters}, "metadata",
-"error"}]`. `search`: `{"hits": [{"provider", "title", "source", "page_url", "folder_name", "base_model", "downloads",
+"error", "base_model_version", "detail", "alternatives": [folder], "trigger_words": [text], "training",
+"rejected": [text]}]`.
+`search`: `{"hits": [{"provider", "title", "source", "page_url", "folder_name", "base_model", "downloads",
 "likes", "gated", "preview_url", "score"}], "errors": {provider: error}}`. `store ls`: `[{"sha256", "size_bytes"}]`;
 `store push`: `[{"path", "sha256", "pushed", "error"}]`; `store pull`: as `get`.
 `pod stop`: `{"provider", "machine", "dry_run", "steps", "action", "done", "words", "hint", "attempts": [{"way", "at",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import struct
 import sys
 from math import prod
 from pathlib import Path
@@ -17,27 +15,14 @@ from comfystow.core.sources.inspection import inspect_file
 
 sys.path.insert(0, str(Path(__file__).parent / "ground_truth"))
 
-from truth import Header, header_of, stored
+from truth import Header, header_of, stored, written
 
 HEADERS = stored()
 KNOWN = [name for name, data in HEADERS.items() if data["kind"]]
 STRANGERS = [name for name, data in HEADERS.items() if not data["kind"]]
-BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "U8": 1, "F8_E4M3": 1}
 
 # Chroma is Flux without the layers that modulate: a LoRA of attention alone fits both, and the answer is "likely Flux".
 UNDECIDABLE = {name for name in KNOWN if "-chroma-" in name and name.endswith("attention")}
-
-
-def written(header: Header) -> bytes:
-    """Write what a file begins with; its data is not needed."""
-    entries: dict[str, object] = {"__metadata__": {"format": "pt", **header.metadata}}
-    at = 0
-    for name, shape in header.tensors.items():
-        end = at + prod(shape) * BYTES[header.dtype]
-        entries[name] = {"dtype": header.dtype, "shape": shape, "data_offsets": [at, end]}
-        at = end
-    text = json.dumps(entries).encode()
-    return struct.pack("<Q", len(text)) + text
 
 
 def parsed(header: Header) -> ModelHeader:

@@ -29,10 +29,10 @@ def lora(subject: Subject) -> Claim | WhyNot:
     algorithms = Counter(adapter.algorithm for adapter in adapters.values())
     name = algorithms.most_common(1)[0][0]
     detail = "DoRA" if has_dora(subject.tensors) else name
-    ranks = sorted({adapter.rank for adapter in adapters.values()} - {None}, key=int)
-    rank = f", rank {ranks[0]}" if len(ranks) == 1 else f", ranks {ranks[0]} to {ranks[-1]}" if ranks else ""
+    ranks = sorted({rank for adapter in adapters.values() if (rank := adapter.rank) is not None})
+    told_rank = f", rank {ranks[0]}" if len(ranks) == 1 else f", ranks {ranks[0]} to {ranks[-1]}" if ranks else ""
     first = next(iter(adapters))
-    told = (f"{len(adapters)} layers of {name}{rank}, as `{first}`",)
+    told = (f"{len(adapters)} layers of {name}{told_rank}, as `{first}`",)
     base = base_of(adapters)
     return Claim(
         kind=Kind.LORA,

@@ -10,14 +10,17 @@ import gzip
 import itertools
 import json
 import re
+import struct
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path
 from typing import Any
 
 STORED = Path(__file__).with_name("headers.jsonl.gz")
 _NUMBER = re.compile(r"(?<=[._])\d+(?=[._]|$)")
 Shape = tuple[int, ...]
+_BYTES = {"F32": 4, "F16": 2, "BF16": 2}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,3 +111,15 @@ def stored(path: Path = STORED) -> dict[str, dict[str, Any]]:
 def header_of(data: dict[str, Any]) -> Header:
     """Make the header of a line."""
     return Header(**data | {"tensors": dict(unpack(data["tensors"]))})
+
+
+def written(header: Header) -> bytes:
+    """Write what a file begins with; its data is not needed."""
+    entries: dict[str, object] = {"__metadata__": {"format": "pt", **header.metadata}}
+    at = 0
+    for name, shape in header.tensors.items():
+        end = at + prod(shape) * _BYTES[header.dtype]
+        entries[name] = {"dtype": header.dtype, "shape": shape, "data_offsets": [at, end]}
+        at = end
+    text = json.dumps(entries).encode()
+    return struct.pack("<Q", len(text)) + text
