@@ -20,6 +20,7 @@ from support.ask import ask
 from support.comfyui import free_port, hub_environment
 from support.docker_engine import DockerEngine
 from support.image_build import Context
+from support.setup.workshop import CHECKOUT
 
 from .locking import write_lock
 
@@ -42,6 +43,7 @@ class Container:
     name: str
     volume: Path
     port: int
+    metrics_port: int
 
     def state(self) -> dict:
         return json.loads(self.engine.docker("inspect", self.name, "--format", "{{json .State}}").stdout)
@@ -105,18 +107,26 @@ def volume(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @contextmanager
 def started(engine: DockerEngine, tag: str, volume: Path, torch_mount: list[str], hub: Hub) -> Iterator[Container]:
     ports = {"COMFYUI": free_port(), "JUPYTER": free_port(), "FILES": free_port()}
+    metrics_port = free_port()
+    # The service that compose adds, on this machine's own address alone.
+    services = volume.parent / "services.yaml"
+    row = (CHECKOUT / "docker" / "services.yaml").read_text()
+    services.write_text(row.replace("0.0.0.0:9188", f"127.0.0.1:{metrics_port}").replace("9188", str(metrics_port)))
+    services.chmod(0o644)
     environment = {
         **hub_environment(hub),
         **{f"COMFYSTOW_{name}_PORT": str(port) for name, port in ports.items()},
         "COMFYSTOW_LISTEN": "127.0.0.1",
+        "COMFYSTOW_SERVICES_FILE": "/etc/services.yaml",
         "COMFYSTOW_COMFYUI_ARGUMENTS": "--cpu --disable-api-nodes",
     }
     words = ["run", "--detach", "--name", "pod", "--network", "host", "--volume", f"{volume}:/workspace", *torch_mount]
+    words += ["--volume", f"{services}:/etc/services.yaml:ro"]
     for name, value in environment.items():
         words += ["--env", f"{name}={value}"]
     engine.docker(*words, tag)
     try:
-        yield Container(engine, "pod", volume, ports["COMFYUI"])
+        yield Container(engine, "pod", volume, ports["COMFYUI"], metrics_port)
     finally:
         engine.docker("rm", "--force", "pod", check=False)
 
@@ -161,7 +171,17 @@ def test_health_tells_each_service(pod: Container) -> None:
     said = json.loads(pod.run("comfystow", "pod", "health", "--json"))
     states = {service["name"]: service["state"] for service in said["services"]}
     assert said["healthy"]
-    assert states == {"comfyui": "ready", "jupyter": "ready", "files": "ready", "ssh": "off"}
+    assert states == {"comfyui": "ready", "jupyter": "ready", "files": "ready", "ssh": "off", "metrics": "ready"}
+
+
+def test_prometheus_would_find_its_numbers(pod: Container) -> None:
+    """Without a secret, where compose's Prometheus looks; the engine tells what the pod's controller told it."""
+    deadline = time.monotonic() + 60
+    while 'comfystow_service_up{service="comfyui"} 1' not in (
+        text := ask("GET", f"http://127.0.0.1:{pod.metrics_port}/metrics").body.decode()
+    ):
+        assert time.monotonic() < deadline, text
+        time.sleep(0.5)
 
 
 def test_sigterm_ends_it_in_order_and_in_time(pod: Container) -> None:
