@@ -90,6 +90,7 @@ class Settings:
     )
     services_file: str | None = setting(None, "YAML file with more services for `pod up`.", remote=False)
     volume: str | None = setting(None, "Folder that outlives the container; unset finds it.", remote=False)
+    volume_seconds: float = setting(15.0, "For the volume to answer, until the pod goes on without it.", remote=False)
     manifest: str | None = setting(
         None, "models.yaml or models.lock that `pod up` brings; unset looks on the volume.", remote=False
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import logging
 import os
@@ -16,6 +17,7 @@ from ..records.json import to_json
 from ..records.pod import PodState
 from ..records.session import Session
 from .plan import PodPlan
+from .processes import step_back
 from .provision import Provisioning
 from .supervisor import ended
 from .wanted import describe
@@ -67,6 +69,10 @@ class Link:
         await self.client.close()
 
     async def _tell(self) -> None:
+        with contextlib.suppress(StowError):
+            found = await self.client.ready()
+            if found.started:
+                await asyncio.to_thread(step_back, found.info.pid)
         while True:
             try:
                 await self.client.call("POST", "/pod/state", to_json(self._state()))

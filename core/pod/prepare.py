@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 
 from ..config import Settings
@@ -23,16 +23,14 @@ from .questions import Questions
 from .report import BootReport
 from .service import Missing, Service
 from .tuning import Machine
-from .volume import USUAL_PLACES, Volume, find_volume, probe_volume
+from .volume import USUAL_PLACES, Volume, find_volume, probe_volume, within
 
 _MOST_ENTRIES = 200
-#: A network volume whose server is away hangs whoever touches it; the pod goes on without it.
-_VOLUME_SECONDS = 20.0
 
 
 def volume_of(settings: Settings, report: BootReport, *, write: bool) -> Volume | None:
     """Find and try the volume, and say what is wrong with it."""
-    volume = _tried(settings.volume, write=write)
+    volume = _tried(settings, write=write)
     if volume is None:
         report.say(BootState.WARN, "volume", "there is none: models and outputs are lost with the container")
         return None
@@ -46,29 +44,24 @@ def volume_of(settings: Settings, report: BootReport, *, write: bool) -> Volume 
     if not volume.mounted:
         facts.append("a plain folder, which is lost with the container")
     if write and not (volume.keeps_modes and volume.chmod and volume.chown):
-        facts.append("it refuses modes or owners: nothing is changed there, and secrets stay on the local disk")
+        facts.append("it refuses modes or owners: nothing is changed there, and passwords stay on the container's disk")
     state = BootState.OK if volume.mounted else BootState.WARN
     report.say(state, "volume", "; ".join(facts))
     return volume
 
 
-def _tried(given: str | None, *, write: bool) -> Volume | None:
-    found: list[Volume | None] = []
-
-    def look() -> None:
-        path = find_volume(given)
+def _tried(settings: Settings, *, write: bool) -> Volume | None:
+    def look() -> tuple[Volume | None]:
+        path = find_volume(settings.volume)
         if path is None or write:
-            found.append(None if path is None else probe_volume(path))
-        else:
-            found.append(Volume(path=path, there=path.is_dir(), writable=os.access(path, os.W_OK)))
+            return (None if path is None else probe_volume(path),)
+        return (Volume(path=path, there=path.is_dir(), writable=os.access(path, os.W_OK)),)
 
-    thread = threading.Thread(target=look, name="volume", daemon=True)
-    thread.start()
-    thread.join(_VOLUME_SECONDS)
-    if found:
+    found = within(settings.volume_seconds, look)
+    if found is not None:
         return found[0]
-    path = Path(given) if given is not None else USUAL_PLACES[0]
-    return Volume(path=path, problem=f"it did not answer within {_VOLUME_SECONDS:g} s")
+    path = Path(settings.volume) if settings.volume is not None else USUAL_PLACES[0]
+    return Volume(path=path, problem=f"it did not answer within {settings.volume_seconds:g} s")
 
 
 def folders_of(questions: Questions, report: BootReport) -> FolderLayout:
@@ -84,7 +77,8 @@ def holds_models(path: Path) -> bool:
     """Tell whether model files lie in a folder or one below it; looks at a few entries only."""
     suffixes = MODEL_SUFFIXES | PICKLE_SUFFIXES
     try:
-        entries = [entry for entry, _ in zip(os.scandir(path), range(_MOST_ENTRIES), strict=False)]
+        with os.scandir(path) as found:
+            entries = list(islice(found, _MOST_ENTRIES))
     except OSError:
         return False
     if any(Path(entry.name).suffix.lower() in suffixes for entry in entries):
@@ -96,10 +90,7 @@ def holds_models(path: Path) -> bool:
 def _holds_directly(path: Path, suffixes: frozenset[str]) -> bool:
     try:
         with os.scandir(path) as entries:
-            return any(
-                Path(entry.name).suffix.lower() in suffixes
-                for entry, _ in zip(entries, range(_MOST_ENTRIES), strict=False)
-            )
+            return any(Path(entry.name).suffix.lower() in suffixes for entry in islice(entries, _MOST_ENTRIES))
     except OSError:
         return False
 

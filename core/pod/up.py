@@ -32,11 +32,11 @@ from .shown import show_secrets, tuning_lines
 from .supervisor import Supervisor
 from .tail import Tail
 from .verify import after_start
+from .volume import within
 from .wanted import Wishes, describe, read_wishes
 
 _log = logging.getLogger("comfystow.pod")
 
-_NICE = 5
 _ALONE_SECONDS = 60.0
 
 Say = Callable[[str], None]
@@ -99,7 +99,10 @@ class Pod:
             return (), describe(err)
 
     def _prepare(self, more: tuple[Service | Missing, ...]) -> tuple[PodPlan, Wishes]:
-        wishes = read_wishes(self._settings)
+        seconds = self._settings.volume_seconds
+        wishes = within(seconds, lambda: read_wishes(self._settings))
+        if wishes is None:
+            wishes = Wishes(problems=(f"the volume did not answer within {seconds:g} s",))
         plan = make_plan(
             self._settings,
             self._installation,
@@ -128,15 +131,17 @@ class Pod:
             await self._publish(stack)
             show_secrets(plan, self._say)
             self._link = link = Link(plan, self._settings, self._provisioning, self._state)
-            stack.push_async_callback(link.close)
             tail = Tail({service.name: supervisor.log_of(service.name) for service in plan.services}, self._say)
             attach = self._attach(link, at_once=bool(wishes.all))
             for work in (tail.run(), attach, self._let_comfyui_start(), self._watch_boot()):
                 task = asyncio.create_task(work)
+                task.add_done_callback(_tell_failure)
                 stack.callback(task.cancel)
             await self._ending.wait()
-            self._say("ending: services first, in reverse order")
+            self._say("ending: services in reverse order, and the engine")
+            closing = asyncio.create_task(link.close())
             clean = await self._controller.close(self._settings.service_grace_seconds)
+            await closing
             tail.look()
         self._say("ended" if clean else "ended; some processes had to be killed")
         return 0 if clean else 1
@@ -192,8 +197,7 @@ class Pod:
             self._link.changed()
 
     async def _attach(self, link: Link, *, at_once: bool) -> None:
-        """Have an engine: at once where models are to come, else when the services had the processor to themselves."""
-        os.nice(_NICE)  # ComfyUI goes first where cores are few: before us, and before the engine that we start
+        """Have an engine: at once where models are to come, else when services had the processor to themselves."""
         deadline = time.monotonic() + _ALONE_SECONDS
         while not at_once and not self._settled and time.monotonic() < deadline:
             await asyncio.sleep(0.2)
@@ -233,6 +237,11 @@ class Pod:
         if problems:
             detail += f"; {len(problems)} cannot come by themselves: {'; '.join(problems[:3])}"
         self._plan.report.say(BootState.WARN if problems else BootState.OK, "models to fetch", detail)
+
+
+def _tell_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.error("a part of the pod ended: %r", error)
 
 
 def policy_of(settings: Settings) -> RestartPolicy:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import secrets
 import stat
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from ..mounts import mount_of
+
+T = TypeVar("T")
 
 #: Where RunPod mounts volumes: in pods, and in serverless workers (the same volume).
 USUAL_PLACES = (Path("/workspace"), Path("/runpod-volume"))
@@ -77,6 +81,18 @@ def probe_volume(path: Path) -> Volume:
     finally:
         os.close(descriptor)
         name.unlink(missing_ok=True)
+
+
+def within(seconds: float, look: Callable[[], T]) -> T | None:
+    """Do something that touches the volume in a thread of its own; None where it does not come back in time.
+
+    A network volume whose server is away hangs whoever touches it, and no signal ends that.
+    """
+    found: list[T] = []
+    thread = threading.Thread(target=lambda: found.append(look()), name="volume", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return found[0] if found else None
 
 
 def _link(name: Path) -> None:

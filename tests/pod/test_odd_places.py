@@ -84,6 +84,16 @@ def test_volume_that_is_not_there_is_said_and_the_pod_runs_on(make_pod, tmp_path
     assert pod.end() == 0
 
 
+def test_volume_that_hangs_is_said_and_the_pod_runs_on(make_pod, shim: Path) -> None:
+    """A thread that touches a dead network volume never comes back; nobody waits for it."""
+    pod = make_pod(COMFYSTOW_VOLUME_SECONDS="1.5")
+    pod.env |= {"LD_PRELOAD": str(shim), "REFUSE": "hangs", "REFUSE_BELOW": str(pod.volume)}
+    pod.up()
+    assert pod.service("files")["state"] == "ready"
+    assert "it did not answer within 1.5 s" in pod.line("volume")["detail"]
+    assert pod.end() == 0
+
+
 def test_ssh_runs_when_a_key_is_given_and_takes_that_key_alone(make_pod, tmp_path: Path) -> None:
     keys = [tmp_path / "mine", tmp_path / "other"]
     for key in keys:

@@ -1,7 +1,8 @@
-/* A volume that refuses things, under real programs: LD_PRELOAD it with REFUSE_BELOW=<folder> and REFUSE=owners|writes.
+/* A volume that refuses things, under real programs: LD_PRELOAD it with REFUSE_BELOW=<folder> and REFUSE=owners|writes|hangs.
  *
  * owners  chmod and chown fail with EPERM, and a new file is open to all whatever mode was asked for (squashed roots of
  *         network volumes)          writes  nothing can be made or opened for writing: EROFS
+ * hangs   whoever looks at it waits for good, as for a server that is away
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -53,5 +54,13 @@ static int opened(const char *p, int flags, int fd) {
         if (is("writes") && below(p) && (flags & (O_WRONLY | O_RDWR | O_CREAT))) { errno = EROFS; return -1; } \
         return opened(p, flags, ((int (*)(const char *, int, ...))dlsym(RTLD_NEXT, #name))(p, flags, m));      \
     }
+int stat64(const char *p, struct stat64 *s) {
+    if (is("hangs") && below(p)) for (;;) pause();
+    return REAL(stat64)(p, s);
+}
+int stat(const char *p, struct stat *s) {
+    if (is("hangs") && below(p)) for (;;) pause();
+    return REAL(stat)(p, s);
+}
 OPEN(open)
 OPEN(open64)

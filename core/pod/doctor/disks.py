@@ -51,7 +51,9 @@ def volume(examined: Examined) -> Iterator[Finding]:
     refused = [name for name, allowed in (("chmod", found.chmod), ("chown", found.chown)) if not allowed]
     if refused or not found.keeps_modes:
         what = f"{path} refuses {' and '.join(refused) or 'the modes of files'}"
-        yield warn("rights", what, "leave it: never chown -R a volume; secrets are kept on the container's disk")
+        yield warn(
+            "rights", what, "leave it: never chown -R a volume; passwords of services are kept on the container's disk"
+        )
     else:
         yield ok("rights", f"{path} takes modes and owners")
     if not found.symlinks:
