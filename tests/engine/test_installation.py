@@ -77,7 +77,7 @@ def real(comfyui_home: ComfyInstall, tmp_path: Path, monkeypatch: pytest.MonkeyP
     for name in ("folder_paths.py", "comfy/cli_args.py", "comfy/options.py", "utils/extra_config.py"):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(comfyui_home.root / name, root / name)
-    monkeypatch.setattr(installation, "_interpreter", lambda _: str(comfyui_home.python))
+    monkeypatch.setattr(installation, "interpreter_of", lambda _: str(comfyui_home.python))
     return root
 
 
