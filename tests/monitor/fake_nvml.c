@@ -55,11 +55,6 @@ int nvmlDeviceGetPciInfo_v3(void *h, pci_info *info) {
     snprintf(info->bus_id, sizeof info->bus_id, "00000000:0%ld:00.0", id(h));
     return OK;
 }
-int nvmlDeviceGetCudaComputeCapability(void *h, int *major, int *minor) {
-    if (is("wsl")) return NOT_SUPPORTED;
-    *major = 8, *minor = 9;
-    return OK;
-}
 int nvmlDeviceGetMemoryInfo(void *h, memory_v1 *info) {
     info->total = 24ULL << 30, info->used = 6ULL << 30, info->free = 18ULL << 30;
     return OK;

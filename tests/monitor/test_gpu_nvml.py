@@ -52,7 +52,7 @@ def run(program: str, mode: str, folder: Path | None, *arguments: str, **variabl
 
 
 def test_two_gpus_with_every_field_the_driver_has(driver: Path) -> None:
-    first, second = run(READ, "two", driver, "1")[0]["gpus"]
+    first, second = run(READ, "two", driver, "1", FAKE_CAPABILITY="8.9")[0]["gpus"]
     assert first["uuid"] == "GPU-aaaa-1"
     assert first["pci_bus_id"] == "00000000:01:00.0"
     assert (first["utilization_ratio"], second["utilization_ratio"]) == (0.5, 0.6)
