@@ -39,6 +39,19 @@ def trash_place(layout: FolderLayout, path: Path, change_id: str, number: int) -
     return hidden_place(layout, root) / HIDDEN_FOLDER / "trash" / change_id / f"{number}-{name}.trash"
 
 
+def holds_models(layout: FolderLayout, name: str, directory: Path) -> bool:
+    """Tell whether models may be put there: never into ComfyUI's other folders, also by another name for one."""
+    if name in NON_MODEL_FOLDERS:
+        return False
+    real = Path(os.path.realpath(directory))
+    forbidden = [
+        Path(os.path.realpath(root))
+        for other in NON_MODEL_FOLDERS & layout.folders.keys()
+        for root in layout.folders[other].directories
+    ]
+    return not any(real.is_relative_to(root) for root in forbidden)
+
+
 def root_of(layout: FolderLayout, path: Path) -> Path | None:
     """Return the directory of a folder of models that holds a path, the longest one where they nest."""
     parent = Path(os.path.realpath(path.parent))

@@ -17,6 +17,7 @@ from ..errors import InvalidNameError
 from ..paths import PICKLE_SUFFIXES, join_within, safe_component
 from ..records.change import Act, Action, FileFacts, LinkPolicy, Method
 from ..records.model import FolderLayout, canonical_folder
+from .ground import holds_models
 from .incoming import Incoming, Sidecar
 from .volumes import Volumes
 
@@ -176,7 +177,7 @@ class Organiser:
 
     def _placed(self, row: Action, model: Incoming, folder: str) -> Action:
         root = self._layout.destination(folder)
-        if root is None:
+        if root is None or not holds_models(self._layout, folder, root):
             return replace(row, conflict=f"this ComfyUI has no folder `{folder}`: make it, or choose another")
         target = str(join_within(root, safe_component(model.name)))
         here = self._within(model.path, folder)

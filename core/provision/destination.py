@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path, PurePosixPath
 
 from ..downloads.placement import Placement
 from ..errors import FolderUnknownError, ForbiddenTypeError, UnknownFolderError
 from ..headers.pickles import SCANNER, can_scan
-from ..library.ground import HIDDEN_FOLDER, hidden_place
+from ..library.ground import HIDDEN_FOLDER, hidden_place, holds_models
 from ..paths import (
     COMPANION_SUFFIXES,
     MODEL_SUFFIXES,
@@ -88,26 +87,13 @@ def check_suffix(name: str, folder_name: str | None = None, *, allow_pickle: boo
 def _directory(folder_name: str, layout: FolderLayout) -> Path:
     name = canonical_folder(folder_name)
     directory = layout.destination(name)
-    if directory is None or not _holds_models(name, directory, layout):
+    if directory is None or not holds_models(layout, name, directory):
         known = _listed(layout)
         raise UnknownFolderError(
             f"there is no models folder `{folder_name[:60]}`",
             hint=f"known: {known}" if known else "start ComfyUI once, or give --comfyui DIR or --models-dir DIR",
         )
     return directory
-
-
-def _holds_models(name: str, directory: Path, layout: FolderLayout) -> bool:
-    """Refuse folders that never hold models, also under another name that leads there."""
-    if name in NON_MODEL_FOLDERS:
-        return False
-    real = Path(os.path.realpath(directory))
-    forbidden = [
-        Path(os.path.realpath(root))
-        for other in NON_MODEL_FOLDERS & layout.folders.keys()
-        for root in layout.folders[other].directories
-    ]
-    return not any(real.is_relative_to(root) for root in forbidden)
 
 
 def _listed(layout: FolderLayout) -> str:

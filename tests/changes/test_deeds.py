@@ -17,9 +17,11 @@ from comfystow.core.library.discard import Shelved, choose_prunable
 from comfystow.core.library.ground import hidden_place, spares
 from comfystow.core.library.incoming import look_into
 from comfystow.core.library.journal import ChangeJournal
+from comfystow.core.library.organise import Finding, Organiser, Wishes
 from comfystow.core.library.volumes import Volumes
 from comfystow.core.mounts import Mount
-from comfystow.core.records.change import Act, Action, ChangeState, LinkPolicy, Method, Step
+from comfystow.core.records.change import Act, Action, ChangeState, FileFacts, LinkPolicy, Method, Step
+from comfystow.core.records.model import Folder, FolderLayout
 from support.grounds import Grounds, facts
 from support.rights import held_by_modes
 
@@ -304,3 +306,39 @@ def test_reflinks_share_blocks_and_are_files_of_their_own(clones: Path) -> None:
     (done,) = grounds.apply(copied)
     assert (done.step, done.method) == (Step.DONE, Method.REFLINK)
     assert Volumes().method(LinkPolicy.REFLINK, str(keeper), str(copy))[0] is Method.REFLINK
+
+
+def test_nothing_is_put_where_no_models_belong(grounds: Grounds) -> None:
+    nodes = grounds.base / "custom_nodes"
+    nodes.mkdir()
+    (grounds.models / "odd").symlink_to(nodes)
+    folders = {
+        **grounds.layout.folders,
+        "custom_nodes": Folder(directories=(nodes,)),
+        "odd": Folder(directories=(grounds.models / "odd",)),
+    }
+    layout = FolderLayout(folders=folders)
+    grounds.write(grounds.downloads / "x.safetensors", b"x")
+    models = look_into(grounds.downloads, now=1e10, still_seconds=1).models
+    for folder in ("custom_nodes", "odd", "nowhere"):
+        finding = Finding(folder=folder, chosen=True)
+        organiser = Organiser(
+            layout,
+            lambda _path, _size, finding=finding: finding,
+            NoHoldings(),
+            Wishes(),
+            spare_of=lambda path, _number: path,
+        )
+        (row,) = organiser.plan(models)
+        assert row.act is Act.LEAVE
+        assert f"no folder `{folder}`" in (row.conflict or "")
+
+
+class NoHoldings:
+    """An empty library."""
+
+    def of_size(self, _size_bytes: int) -> list[str]:
+        return []
+
+    def digest(self, path: str, _facts: FileFacts) -> str:
+        return Path(path).read_bytes().hex()
