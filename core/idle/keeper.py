@@ -78,7 +78,6 @@ class Keeper:
         self._failures = 0
         self._readers: list[Reader] = []
         self.keep_alives = KeepAlive(self.clock)
-        self.savings = Savings(state_dir)
         self.signals: tuple[Signal, ...] = ()
         self.problems: list[str] = []
         self.result: StopResult | None = None
@@ -86,6 +85,7 @@ class Keeper:
         self.provider: Provider = Nobody()
         self.machine = Machine(provider="none")
         self._take(settings)
+        self.savings = Savings(state_dir, self.provider.id)
 
     def clock(self) -> float:
         """Return the policy's time: monotonic, and faster in tests."""

@@ -1,7 +1,9 @@
 """What stops have saved: kept in the state folder, which outlives the machine where that is on a volume.
 
-    <state folder>/idle.json    {"stops": [{"stopped_at", "resumed_at", "cost_per_hour", "reason", "machine_id"}]}
+    <state folder>/idle-<id of the machine>.json (idle.json without one)
+    {"stops": [{"stopped_at", "resumed_at", "cost_per_hour", "reason", "machine_id"}]}
 
+Pods that share a volume share a state folder, so each has a file of its own; the id stays over stop and start.
 The saving of a stop is the time until the next start times the price: what the machine would have cost had it gone on.
 """
 
@@ -18,7 +20,6 @@ from ..records.json import from_json, to_json
 
 _log = logging.getLogger("comfystow.idle")
 
-_NAME = "idle.json"
 _MOST_BYTES = 1 << 20
 _MOST_STOPS = 500
 _HOUR_SECONDS = 3600.0
@@ -52,8 +53,9 @@ def saved(stops: Sequence[Stop], since: float, now: float) -> float:
 class Savings:
     """The stops of this state folder."""
 
-    def __init__(self, state_dir: Path) -> None:
-        self._file = state_dir / _NAME
+    def __init__(self, state_dir: Path, machine_id: str | None = None) -> None:
+        """`machine_id` is fit for a file's name, as providers check it."""
+        self._file = state_dir / (f"idle-{machine_id}.json" if machine_id else "idle.json")
         self.stops: tuple[Stop, ...] = ()
 
     def open(self, now: float) -> None:
@@ -64,7 +66,7 @@ class Savings:
         except FileNotFoundError:
             return
         except (OSError, ValueError, UsageError, RecursionError) as err:
-            _log.warning("%s cannot be read and begins anew: %s", _NAME, err)
+            _log.warning("%s cannot be read and begins anew: %s", self._file.name, err)
             return
         resumed = tuple(stop if stop.resumed_at is not None else replace(stop, resumed_at=now) for stop in self.stops)
         if resumed != self.stops:
@@ -83,7 +85,7 @@ class Savings:
             self._write()
 
     def _write(self) -> None:
-        temporary = self._file.with_name(f".{_NAME}.new")
+        temporary = self._file.with_name(f".{self._file.name}.new")
         try:
             temporary.write_text(json.dumps(to_json(_Kept(stops=self.stops))), encoding="utf-8")
             temporary.replace(self._file)

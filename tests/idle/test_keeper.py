@@ -223,6 +223,9 @@ def test_what_a_stop_saved_is_counted_until_the_next_start(tmp_path: Path) -> No
     assert saved(second.stops, 0.0, 100 * hour) == pytest.approx(4.0)
     assert saved(second.stops, 16 * hour, 100 * hour) == pytest.approx(1.0)
     assert saved([Stop(stopped_at=0.0)], 0.0, hour) == 0.0
+    neighbour = Savings(tmp_path, "another-pod-on-the-volume")
+    neighbour.open(19 * hour)
+    assert neighbour.stops == ()
     (tmp_path / "idle.json").write_text("{broken")
     third = Savings(tmp_path)
     third.open(20 * hour)

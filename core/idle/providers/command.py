@@ -35,6 +35,11 @@ class Command:
         self._environment = environment
         self._patience = Patience.of(settings)
 
+    @property
+    def id(self) -> str | None:
+        """Ask the provider beneath."""
+        return self._beneath.id
+
     async def describe(self) -> Machine:
         """Ask the provider beneath."""
         return await self._beneath.describe()

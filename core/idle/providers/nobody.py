@@ -12,6 +12,7 @@ class Nobody:
     """Says so."""
 
     name = "none"
+    id = None
     can_stop = False
 
     def __init__(self, note: str | None = None) -> None:

@@ -23,6 +23,10 @@ class Provider(Protocol):
     name: str
 
     @property
+    def id(self) -> str | None:
+        """The machine's id, fit for a file's name; the same after a stop and a start."""
+
+    @property
     def can_stop(self) -> bool:
         """False where no key or command is there to stop anything with."""
 

@@ -47,6 +47,11 @@ class RunPod:
         )
 
     @property
+    def id(self) -> str | None:
+        """The pod's id, where it is one."""
+        return self._id if self._sound else None
+
+    @property
     def can_stop(self) -> bool:
         """True with a key, or with the tool, which may have one of its own."""
         return self._sound and (bool(self._key.reveal()) or self._tool() is not None)

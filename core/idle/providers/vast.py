@@ -47,6 +47,11 @@ class Vast:
         self._path = f"/api/v0/instances/{self._id}/"
 
     @property
+    def id(self) -> str | None:
+        """The instance's number."""
+        return self._id or None
+
+    @property
     def can_stop(self) -> bool:
         """True with a key."""
         return bool(self._id and self._key.reveal())
