@@ -13,7 +13,6 @@ _SMALL_PIECE_BYTES = 4 * MIB
 _LARGE_PIECE_BYTES = 64 * MIB
 _PIECE_SECONDS = 0.25
 _PIECE_LATENCIES = 50  # a request costs one latency without bytes: at most 2 % of its piece's time
-_FAR_SECONDS = 0.01
 _THEFT_STEP_BYTES = 64 << 10
 _SLOW_RATIO = 4
 
@@ -41,9 +40,7 @@ def piece_size(*, unclaimed_bytes: int, lanes: int, lane_rate: float | None, lat
     else:
         seconds = max(_PIECE_SECONDS, _PIECE_LATENCIES * latency_seconds)
         wanted = min(_LARGE_PIECE_BYTES, max(_SMALL_PIECE_BYTES, int(lane_rate * seconds)))
-    # Far away each request less counts for more than an even end, which theft brings about as well.
-    rounds = 1 if latency_seconds is not None and latency_seconds > _FAR_SECONDS else 2
-    return max(_MIN_PIECE_BYTES, min(wanted, unclaimed_bytes // (rounds * max(1, lanes))))
+    return max(_MIN_PIECE_BYTES, min(wanted, unclaimed_bytes // (2 * max(1, lanes))))
 
 
 class Plan:
