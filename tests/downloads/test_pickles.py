@@ -2,32 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import pickle
-import zipfile
-from pathlib import Path
 
 from comfystow.core.records.download import DownloadState
+from support.pickled import Evil, archived
 from support.queues import Stage, request
-
-
-class Evil:
-    """Writes a file when it is loaded."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> object:
-        return (exec, (f"open({str(self.path)!r}, 'w').close()",))
-
-
-def archived(data: bytes) -> bytes:
-    """Pack a pickle as torch does (`torch.save`): `archive/data.pkl` in a zip."""
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w") as archive:
-        archive.writestr("archive/data.pkl", data)
-        archive.writestr("archive/version", "3\n")
-    return out.getvalue()
 
 
 async def test_a_download_of_one_is_refused_and_never_gets_its_name(stage: Stage) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import pickle
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -13,25 +11,7 @@ from comfystow.core.headers import pickles
 from comfystow.core.headers.pickles import describe_pickle, refuse_danger
 from comfystow.core.provision.destination import check_suffix
 from comfystow.core.sources.inspection import inspect_file
-
-
-class Evil:
-    """Writes a file when it is loaded."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> object:
-        return (exec, (f"open({str(self.path)!r}, 'w').close()",))
-
-
-def archived(data: bytes) -> bytes:
-    """Pack a pickle as torch does (`torch.save`): `archive/data.pkl` in a zip."""
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w") as archive:
-        archive.writestr("archive/data.pkl", data)
-        archive.writestr("archive/version", "3\n")
-    return out.getvalue()
+from support.pickled import Evil, archived
 
 
 def reader(data: bytes):

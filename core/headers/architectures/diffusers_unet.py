@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from ..classification import Match
 from ..part import Part
-
-_BY_CONTEXT = {768: "SD 1.5", 1024: "SD 2", 1280: "SDXL Refiner", 2048: "SDXL"}
-_INPUTS = {9: "inpainting", 8: "instruct-pix2pix"}
+from .stable_diffusion import BY_CONTEXT, INPUTS
 
 
 def recognise(part: Part) -> Match | str:
@@ -29,7 +27,7 @@ def recognise(part: Part) -> Match | str:
         return Match("Kolors", None, (*told, *part.told("encoder_hid_proj.weight")))
     if width == 256 and context == 1024:
         return Match("SD 2", "x4 upscaler", told)
-    base = _BY_CONTEXT.get(context or 0)
+    base = BY_CONTEXT.get(context or 0)
     if base is None:
         return f"a UNet with text of width {context}, which no known model has"
-    return Match(base, _INPUTS.get(part.size("conv_in.weight", 1) or 0), told)
+    return Match(base, INPUTS.get(part.size("conv_in.weight", 1) or 0), told)

@@ -6,10 +6,10 @@ from ..classification import Match
 from ..part import Part
 
 _FIRST = "input_blocks.0.0.weight"
-# Width of the text conditioning -> base model (ComfyUI comfy/supported_models.py, `context_dim`).
-_BY_CONTEXT = {768: "SD 1.5", 1024: "SD 2", 1280: "SDXL Refiner", 2048: "SDXL"}
-# Channels of the first convolution that say more (ComfyUI comfy/model_base.py).
-_INPUTS = {9: "inpainting", 8: "instruct-pix2pix"}
+#: Width of the text conditioning -> base model (ComfyUI comfy/supported_models.py, `context_dim`).
+BY_CONTEXT = {768: "SD 1.5", 1024: "SD 2", 1280: "SDXL Refiner", 2048: "SDXL"}
+#: Channels of the first convolution that say more (ComfyUI comfy/model_base.py).
+INPUTS = {9: "inpainting", 8: "instruct-pix2pix"}
 
 
 def recognise(part: Part) -> Match | str:
@@ -28,7 +28,7 @@ def recognise(part: Part) -> Match | str:
     width = part.size(_FIRST, 0)
     if width == 256 and context == 1024:
         return Match("SD 2", "x4 upscaler", told, ("input_blocks.",))
-    base = _BY_CONTEXT.get(context or 0)
+    base = BY_CONTEXT.get(context or 0)
     if base is None and context is None:
         base = {2816: "SDXL", 2560: "SDXL Refiner"}.get(labels or 0)
     if base is None:
@@ -42,8 +42,8 @@ def _version(part: Part, base: str, labels: int | None) -> str | None:
         return "2.1 unCLIP"
     if base == "SD 1.5" and inputs == 8 and part.subject.tensors.keys() >= {"cc_projection.weight"}:
         return "Zero123"
-    if inputs in _INPUTS:
-        return _INPUTS[inputs]
+    if inputs in INPUTS:
+        return INPUTS[inputs]
     if base == "SDXL":
         depth = part.count("input_blocks.8.1.transformer_blocks.") or part.count("input_blocks.5.1.transformer_blocks.")
         return {4: "SSD-1B", 2: "Vega", 5: "KOALA 700M", 6: "KOALA 1B"}.get(depth)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from ..architectures.stable_diffusion import BY_CONTEXT
 from ..classification import Claim, Confidence, WhyNot
 from ..kinds import Kind
 from ..part import Part, Subject
 
-_BY_CONTEXT = {768: "SD 1.5", 1024: "SD 2", 1280: "SDXL Refiner", 2048: "SDXL"}
 _LLLITE = "lllite_"
 
 
@@ -39,7 +39,7 @@ def _of_unet(part: Part) -> str | None:
             continue
         name = next((one for one in part.names() if one.endswith(ending)), None)
         if name is not None:
-            return _BY_CONTEXT.get(part.size(name, 1) or 0)
+            return BY_CONTEXT.get(part.size(name, 1) or 0)
     return None
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+from ..architectures.stable_diffusion import BY_CONTEXT
 from ..classification import Claim, WhyNot
 from ..kinds import Kind
 from ..part import Subject
-
-# Width of the text conditioning -> base model.
-_BY_CONTEXT = {768: "SD 1.5", 1024: "SD 2", 1280: "SDXL Refiner", 2048: "SDXL"}
 
 
 def gligen(subject: Subject) -> Claim | WhyNot:
@@ -17,5 +15,5 @@ def gligen(subject: Subject) -> Claim | WhyNot:
         return WhyNot(f"no `{name}`")
     base = "SD 1.5" if subject.whole.size("position_net.linears.4.weight", 0) == 768 else None
     fuser = next((one for one in subject.tensors if one.endswith(".fuser.linear.weight")), None)
-    base = _BY_CONTEXT.get(subject.whole.size(fuser, 1) or 0, base) if fuser is not None else base
+    base = BY_CONTEXT.get(subject.whole.size(fuser, 1) or 0, base) if fuser is not None else base
     return Claim(kind=Kind.GLIGEN, base_model=base, evidence=subject.whole.told(name))

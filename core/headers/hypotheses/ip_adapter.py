@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+from ..architectures.stable_diffusion import BY_CONTEXT
 from ..classification import Claim, Confidence, WhyNot
 from ..kinds import Kind
 from ..part import Subject
-
-# Width of the text conditioning -> base model.
-_BY_CONTEXT = {768: "SD 1.5", 1024: "SD 2", 1280: "SDXL Refiner", 2048: "SDXL"}
 
 
 def ip_adapter(subject: Subject) -> Claim | WhyNot:
@@ -19,7 +17,7 @@ def ip_adapter(subject: Subject) -> Claim | WhyNot:
     if key is None or image is None:
         return WhyNot("no `ip_adapter.….to_k_ip` with an `image_proj.`")
     context = subject.whole.size(key, 1)
-    base = _BY_CONTEXT.get(context or 0)
+    base = BY_CONTEXT.get(context or 0)
     if base is None and subject.prefixes("ip_adapter.double_blocks.", "ip_adapter.0.", "double_blocks."):
         base = "Flux" if context in {3072, 4096} else None
     told = subject.whole.told(key, image)
