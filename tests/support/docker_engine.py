@@ -8,6 +8,7 @@ BuildKit's own (`# syntax=`) is taken out of the Dockerfile.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import re
 import shutil
@@ -29,6 +30,7 @@ _SUITE, _MIRROR = "bookworm", "http://deb.debian.org/debian"
 _CLIENT = "/usr/bin/docker"
 
 
+_PR_SET_PDEATHSIG = 1
 #: What the builds of the tests lay down at most, and the free memory from which on it may lie there.
 _LAYERS_BYTES = 8 << 30
 _ENOUGH_BYTES = 14 << 30
@@ -65,7 +67,12 @@ class DockerEngine:
             self._use_memory()
         with self.log.open("wb") as sink:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT, start_new_session=True
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=_end_with_parent,
             )
         deadline = time.monotonic() + START_SECONDS
         while self.docker("version", check=False).returncode != 0:
@@ -134,6 +141,11 @@ def _refuse_where_none_can_run() -> None:
     for program, package in (("dockerd", "docker.io"), ("mmdebstrap", "mmdebstrap"), (_CLIENT, "docker.io")):
         if shutil.which(program) is None:
             raise NoEngineError(f"`{program}` is not installed (Debian: {package})")
+
+
+def _end_with_parent() -> None:
+    """Let the kernel end the engine when who started it is killed (prctl(2), PR_SET_PDEATHSIG)."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _available_bytes() -> int:
