@@ -36,7 +36,9 @@ def build_changes(
         back = await asyncio.to_thread(_came_back, state_dir, change_id)
         if back or count <= _AWAITED_FILES:
             await library.scan()
-            await library.in_thread(lambda: know_again(library.index, back))
+            if back:  # a scan leaves files alone that changed just now, and these are whole
+                await library.look_at(Path(action.target) for action in back if action.target is not None)
+                await library.in_thread(lambda: know_again(library.index, back))
         else:
             asyncio.get_running_loop().call_later(_ANSWERED_SECONDS, library.scan_soon)
 
