@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -214,9 +215,10 @@ def test_only_the_mapping_tells_whether_a_library_was_loaded(tmp_path: Path) -> 
         environment = {**os.environ, "LD_PRELOAD": preload}
         process = subprocess.Popen(["sleep", "20"], env=environment, stderr=subprocess.DEVNULL)
         try:
-            for _ in range(200):
-                if really_loaded("libc.so", process.pid):
-                    break
+            # Until exec(2) it is still our own program; the loader maps what is preloaded before libc.
+            name = Path(f"/proc/{process.pid}/comm")
+            while name.read_text() != "sleep\n" or not really_loaded("libc.so", process.pid):
+                time.sleep(0.01)
             assert really_loaded("libprobe.so", process.pid) is loaded
         finally:
             process.kill()
