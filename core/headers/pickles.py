@@ -58,7 +58,7 @@ def refuse_danger(name: str, read: Read, size_bytes: int) -> PickleScan | None:
 
     Raises: DangerousPickleError: it imports what no model needs, or cannot be scanned; nothing of it was run.
     """
-    if not is_pickle(name, read(0, SNIFF_BYTES)):
+    if size_bytes == 0 or not is_pickle(name, read(0, SNIFF_BYTES)):
         return None
     if not can_scan():
         raise DangerousPickleError(
