@@ -39,7 +39,7 @@ class Header:
 def pack(tensors: Mapping[str, Shape]) -> list[list[Any]]:
     """Write tensors as runs."""
     groups: dict[tuple[str, Shape], list[tuple[int, ...]]] = {}
-    for name, shape in tensors.items():
+    for name, shape in sorted(tensors.items()):  # some tables of theirs are sets, in another order each time
         numbers = tuple(int(one) for one in _NUMBER.findall(name))
         groups.setdefault((_NUMBER.sub("{}", name), tuple(shape)), []).append(numbers)
     return [
