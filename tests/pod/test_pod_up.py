@@ -211,9 +211,13 @@ def test_engine_shows_the_pod_and_passes_orders_on(pod: RunningPod) -> None:
 
 
 def test_metrics_tell_the_services(pod: RunningPod) -> None:
-    text = pod.ask("comfyui", "/comfystow/v1/metrics").body.decode()
-    for name in ("comfyui", "jupyter", "files"):
-        assert f'comfystow_service_up{{service="{name}"}} 1.0' in text
+    def scraped() -> str:
+        return str(pod.ask("comfyui", "/comfystow/v1/metrics").body.decode())
+
+    up = [f'comfystow_service_up{{service="{name}"}} 1.0' for name in ("comfyui", "jupyter", "files")]
+    # The engine is told of a change a moment after the controller has seen it.
+    pod.until(lambda: all(line in scraped() for line in up), "the metrics of the services")
+    text = scraped()
     assert 'comfystow_service_restarts_total{service="comfyui"} 0.0' in text
     assert 'service="ssh"' not in text
 
