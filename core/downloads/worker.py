@@ -22,6 +22,8 @@ from .supply import Supply, Turn
 
 _log = logging.getLogger("comfystow.downloads")
 
+_THERE = "was there already"
+
 Report = Callable[..., Download]
 """`report(state, **changes)` persists and announces, and returns the download as it is then."""
 
@@ -134,7 +136,7 @@ class Worker:
             _log.warning("the shared store is passed by for `%s`: %s", file.filename, err.message)
             await self._fetch(download, file, placement, network, report, on_progress)
             return
-        report(DownloadState.COMPLETED, note=None)
+        report(DownloadState.COMPLETED, note=_THERE if result.was_there else None)
 
     async def _transfer(
         self, download: Download, turn: Turn, placement: Placement, network: Network, on_progress: OnProgress
@@ -165,7 +167,7 @@ class Worker:
 def _note_of(existing: Existing) -> str:
     if existing.copied:
         return "copied from the same file in the library"
-    return "linked to the same file in the library" if existing.linked else "was there already"
+    return "linked to the same file in the library" if existing.linked else _THERE
 
 
 def _report_existing(report: Report, existing: Existing, file: ResolvedFile, note: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..config import Settings
 from ..records.download import DownloadState, Verified
@@ -96,18 +97,24 @@ class TransferProgress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransferResult:
-    """A file that is in its place. `digest` is always a SHA-256; `restarted` counts later starts from zero."""
+    """A file that is in its place. `digest` is always a SHA-256; `restarted` counts later starts from zero.
+
+    `was_there`: it had its name before this run, and was recognised by its digest.
+    """
 
     path: Path
     size_bytes: int
     digest: Digest
     verified: Verified
-    bytes_fetched: int
-    restarted: int
+    bytes_fetched: int = 0
+    restarted: int = 0
+    was_there: bool = False
 
 
 Renew = Callable[[], Awaitable[ResolvedFile]]
 OnProgress = Callable[[TransferProgress], None]
+Blocking = Callable[[Callable[[], Any]], Awaitable[Any]]
+"""Runs a call in a thread; a cancellation waits for its end."""
 
 
 def part_path(dest: Path, part_dir: Path | None = None) -> Path:

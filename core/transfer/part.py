@@ -103,13 +103,13 @@ class Part:
                 try:
                     fcntl.flock(self._journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
-                    raise _locked(self.path) from None
+                    raise locked(self.path) from None
                 except OSError:
                     pass  # no locks on this file system: the heartbeat decides
             if os.fstat(self._journal).st_nlink:
                 return
             os.close(self._journal)  # its owner has just finished and removed it
-        raise _locked(self.path)
+        raise locked(self.path)
 
     def _check_lease(self, lease: Lease) -> None:
         alive: bool | None = None
@@ -124,7 +124,7 @@ class Part:
             timeout_seconds=self._limits.lease_timeout_seconds,
             process_alive=alive,
         ):
-            raise _locked(self.path)
+            raise locked(self.path)
 
     def _adopt(self, record: Record | None) -> None:
         self._descriptor = os.open(self.path, _FLAGS, 0o666)
@@ -218,7 +218,7 @@ class Part:
         """Raises: LockedError: another engine has taken the part over."""
         found = decode(read_at(self._journal, 1 << 20, 0))
         if found is not None and (found[0].lease.owner, found[0].lease.pid) != (self._lease.owner, self._lease.pid):
-            raise _locked(self.path)
+            raise locked(self.path)
 
     def restart(self, file: ResolvedFile) -> None:
         """Drop all bytes and begin this file anew."""
@@ -307,7 +307,8 @@ def _closed(descriptor: int) -> int:
     return -1
 
 
-def _locked(path: Path) -> LockedError:
+def locked(path: Path) -> LockedError:
+    """Return the error of a part that another engine holds."""
     return LockedError(
         f"another engine works on `{path.name}`", hint="wait for it; it can be taken over when it has died"
     )

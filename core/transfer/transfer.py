@@ -7,11 +7,11 @@ import contextlib
 import os
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
-from ..errors import ChecksumMismatchError, IntegrityError, NameTakenError, NotAModelError, StorageError
+from ..errors import ChecksumMismatchError, IntegrityError, NotAModelError, StorageError
 from ..headers.sniff import SNIFF_BYTES
 from ..net.client import HttpClient
 from ..net.credentials import Credentials
@@ -23,17 +23,17 @@ from .adapt import Connections
 from .budget import Budget
 from .cures import Cures
 from .fetch import Fetcher
-from .hashing import FrontierHasher
 from .job import TransferJob, TransferLimits, TransferProgress, TransferResult
 from .machine import Machine
 from .origin import Origin
-from .part import Part, discard_part, placed_digest
+from .part import Part, locked
 from .pool import ConnectionPool
 from .ratelimit import Bucket
 from .space import storage_error
 from .state import State
 from .telling import Teller
-from .verify import check_first_bytes, prove, read_from
+from .there import recognise
+from .verify import check_first_bytes, prove
 from .xet import XetWay, may_use_xet
 
 T = TypeVar("T")
@@ -86,7 +86,7 @@ class Transfer:
 
     async def run(self) -> TransferResult:
         """Bring the file. Raises: the errors of `core.errors`."""
-        if (there := await self._already_there()) is not None:
+        if (there := await recognise(self.job, self._file, self._blocking)) is not None:
             return there
         self.shared.own_buckets[self.job.dest] = self._bucket
         try:
@@ -102,6 +102,8 @@ class Transfer:
             part.size_bytes = self._file.size_bytes
             try:
                 await self._blocking(part.open)
+                if (there := await self._came_meanwhile(part)) is not None:
+                    return there
                 return await self._bring(part, may_repeat=again)
             except _OnceMoreError:
                 self._restarts_before += 1
@@ -239,7 +241,7 @@ class Transfer:
         part.placed = digests["sha256"]
         await self._blocking(lambda: self._place(part, state))
         part.remove_journal()
-        return self._result(size, digests["sha256"], verified, state=state)
+        return self._result(size, digests["sha256"], verified, state)
 
     async def _prove(self, state: State, size: int, digests: dict[str, str], *, may_repeat: bool) -> Verified:
         def proof(file: ResolvedFile) -> Verified:
@@ -281,40 +283,24 @@ class Transfer:
         sync_folder(dest.parent)
         part.path.with_name(f"{part.path.name}.bad").unlink(missing_ok=True)
 
-    async def _already_there(self) -> TransferResult | None:
-        """Recognise a file that we have put there before, by its digest; anything else keeps its name.
-
-        The journal tells the digest of a file that got its name in the moment in which its engine ended.
-        """
-        dest, file, part = self.job.dest, self._file, self.job.part_path
-        if not await self._blocking(lambda: os.path.lexists(dest)):
+    async def _came_meanwhile(self, part: Part) -> TransferResult | None:
+        """Look once more when the lease is ours: its holder before us may have brought this very file."""
+        if not await self._blocking(lambda: os.path.lexists(self.job.dest)):
             return None
-        placed = await self._blocking(lambda: placed_digest(part, file))
-        known = file.digest.hex if file.digest is not None and file.digest.algorithm == "sha256" else placed
-        size = dest.stat().st_size if known is not None and dest.is_file() else None
-        if size is not None and file.size_bytes in {None, size}:
-            hasher = FrontierHasher(dest)
-            try:
-                digests = await hasher.finish(size)
-            finally:
-                hasher.close()
-            if digests["sha256"] == known:
-                await self._blocking(lambda: discard_part(dest, self.job.part_dir))
-                with dest.open("rb") as opened:
-                    verified = prove(file, dest, size_bytes=size, digests=digests, read=read_from(opened))
-                return self._result(size, digests["sha256"], verified)
-        raise NameTakenError(
-            f"`{dest.name}` exists already in `{dest.parent}`", hint="nothing was overwritten; choose another name"
-        )
+        part.worthless = True
+        part.release(part.done)
+        if (there := await recognise(self.job, self._file, self._blocking)) is None:
+            raise locked(part.path)  # and somebody is at it still: it has gone again
+        return replace(there, bytes_fetched=self._bytes_before, restarted=self._restarts_before)
 
-    def _result(self, size: int, sha256: str, verified: Verified, *, state: State | None = None) -> TransferResult:
+    def _result(self, size: int, sha256: str, verified: Verified, state: State) -> TransferResult:
         return TransferResult(
             path=self.job.dest,
             size_bytes=size,
             digest=Digest("sha256", sha256),
             verified=verified,
-            bytes_fetched=self._bytes_before + (state.bytes_fetched if state is not None else 0),
-            restarted=self._restarts_before + (state.restarted if state is not None else 0),
+            bytes_fetched=self._bytes_before + state.bytes_fetched,
+            restarted=self._restarts_before + state.restarted,
         )
 
     async def _blocking(self, call: Callable[[], T]) -> T:

@@ -17,10 +17,9 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from ..errors import ServerError, StowError
@@ -30,7 +29,7 @@ from ..net.hosts import origin_of
 from ..net.secrets import scrub
 from ..records.download import DownloadState
 from ..records.source import HuggingFaceSource, ResolvedFile
-from .job import TransferLimits
+from .job import Blocking, TransferLimits
 from .part import Part
 from .telling import Teller
 
@@ -111,7 +110,7 @@ class XetWay:
         limits: TransferLimits,
         teller: Teller,
         *,
-        blocking: Callable[[Callable[[], Any]], Awaitable[Any]],
+        blocking: Blocking,
     ) -> None:
         self._part, self._limits = part, limits
         self._teller, self._blocking = teller, blocking
