@@ -126,7 +126,7 @@ def _files(items: list[Path]) -> Iterator[Path]:
 
 
 def _digest_of(path: Path) -> Digest:
-    from ..provision.present import sha256_of
+    from ..provision.placing.present import sha256_of
 
     try:
         return sha256_of(path, lambda: False)

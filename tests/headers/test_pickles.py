@@ -9,7 +9,7 @@ import pytest
 from comfystow.core.errors import DangerousPickleError, ForbiddenTypeError, HeaderError
 from comfystow.core.headers import pickles
 from comfystow.core.headers.pickles import describe_pickle, refuse_danger
-from comfystow.core.provision.destination import check_suffix
+from comfystow.core.provision.placing.destination import check_suffix
 from comfystow.core.sources.inspection import inspect_file
 from support.pickled import Evil, archived
 

@@ -16,8 +16,8 @@ from comfystow.core.errors import (
     StowError,
     UnknownFolderError,
 )
-from comfystow.core.provision.destination import check_request, find_placement
-from comfystow.core.provision.present import find_existing
+from comfystow.core.provision.placing.destination import check_request, find_placement
+from comfystow.core.provision.placing.present import find_existing
 from comfystow.core.records.download import DownloadRequest, Verified
 from comfystow.core.records.model import Folder, FolderLayout
 from comfystow.core.records.source import Digest, ResolvedFile, UrlSource

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from comfystow.core.provision.fit import (
+from comfystow.core.provision.needs.fit import (
     WORKING_BYTES,
     Load,
     Variant,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 
-from comfystow.core.provision.plan import PlanAction, plan_json
+from comfystow.core.provision.placing.plan import PlanAction, plan_json
 from support.queues import GATED, LORA, TAESD, TAESD_BYTES, Stage, reached, request
 
 

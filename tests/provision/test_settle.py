@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-from comfystow.core.provision.settle import settled
+from comfystow.core.provision.needs.settle import settled
 from comfystow.core.records.workflow import Candidate, Confidence
 from hub.server import Hub
 from support.wayout import WayOut, way_out

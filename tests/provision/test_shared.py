@@ -20,7 +20,7 @@ from comfystow.core.downloads.placement import Placement
 from comfystow.core.engine.installation import bare_layout
 from comfystow.core.engine.sync_client import SyncEngineClient
 from comfystow.core.errors import ChecksumMismatchError, NameTakenError
-from comfystow.core.provision.shared_copy import put_copy
+from comfystow.core.provision.placing.shared_copy import put_copy
 from comfystow.core.records.json import to_json
 from comfystow.core.records.source import Digest, ResolvedFile, UrlSource
 from comfystow.core.sessions import LastLayout

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from comfystow.core.downloads.manager import DownloadState
-from comfystow.core.provision.choice import choose
-from comfystow.core.provision.jobs import JobState, state_of
+from comfystow.core.provision.needs.choice import choose
+from comfystow.core.provision.needs.jobs import JobState, state_of
 from comfystow.core.records.download import Download, DownloadRequest
 from comfystow.core.records.workflow import (
     Candidate,

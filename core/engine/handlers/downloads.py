@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from ...downloads.view import download_json
 from ...errors import NotFoundHereError, UsageError
-from ...provision.plan import plan_json
+from ...provision.placing.plan import plan_json
 from ...records.download import Download, DownloadRequest
 from ..bodies import ChangeRequest, PlanRequest
 from .call import Call, Handler

@@ -24,7 +24,7 @@ async def relink(call: Call) -> object:
 
 async def embed(call: Call) -> object:
     """Write into the nodes where their models come from, so that the next person needs no search."""
-    from ...provision.known_sources import with_origins
+    from ...provision.needs.known_sources import with_origins
     from ...workflow.edit import embed as edited
     from ...workflow.knowledge import sources_to_embed
 

@@ -8,7 +8,7 @@ from typing import Any
 from ...downloads.view import download_json
 from ...errors import StowError, UsageError
 from ...net.secrets import scrub
-from ...provision.jobs import Job, JobState, Refusal
+from ...provision.needs.jobs import Job, JobState, Refusal
 from ...records.download import DownloadRequest, ErrorInfo
 from ...records.json import to_json
 from ..bodies import EnsureRequest
@@ -20,7 +20,7 @@ _MAX_WAIT_SECONDS = 60.0
 
 async def ensure(call: Call) -> object:
     """Take what is sure into the queue; with `apply` false only say what would be taken."""
-    from ...provision.wishes import read_wish  # late: see `needs`
+    from ...provision.needs.wishes import read_wish  # late: see `needs`
 
     request: EnsureRequest = call.body
     wish = await wish_of(call, request, search=request.search)

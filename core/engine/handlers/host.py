@@ -52,7 +52,7 @@ async def state(call: Call) -> object:
 
 def _note_use(call: Call, session: Session, told: HostState) -> None:
     # Late: an engine that only downloads starts 40 ms sooner without the workflow readers.
-    from ...provision.last_use import note_use
+    from ...provision.keeping.last_use import note_use
 
     layout = call.runtime.sessions.layout_for(session)
     note_use(call.runtime.library, told.models_used, layout, session.node_inputs)

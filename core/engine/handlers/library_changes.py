@@ -10,9 +10,9 @@ from typing import Any
 from ...errors import AccessError, ConflictError, UsageError
 from ...library.change_view import Names, change_json, plan_json, trash_json
 from ...library.organise import Wishes
-from ...provision.change_jobs import ChangeJob, job_json
-from ...provision.change_parts import plans_of
-from ...provision.change_plans import Planner, Plans
+from ...provision.changes.jobs import ChangeJob, job_json
+from ...provision.changes.parts import plans_of
+from ...provision.changes.plans import Planner, Plans
 from ...records.change import ChangeKind
 from ..change_bodies import (
     DedupeRequest,

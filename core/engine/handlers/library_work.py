@@ -9,8 +9,8 @@ from ...errors import UsageError
 from ...library.usage import usage_json
 from ...library.view import file_json, printable, report_json
 from ...net.secrets import scrub
-from ...provision.library_parts import work_json
-from ...provision.orphan_parts import OrphanPart, find_orphan_parts
+from ...provision.keeping.orphan_parts import OrphanPart, find_orphan_parts
+from ...provision.keeping.parts import work_json
 from ...records.library import LibraryFilter
 from ..bodies import IdentifyRequest, ScanRequest, VerifyRequest
 from .call import Call, Handler
@@ -104,7 +104,7 @@ def _part_json(part: OrphanPart, *, with_path: bool) -> dict[str, object]:
 async def unreferenced(call: Call) -> object:
     """List what no saved workflow names."""
     # Late: an engine that only downloads starts 40 ms sooner without the workflow readers.
-    from ...provision.unreferenced import find_unreferenced, workflow_folders
+    from ...provision.keeping.unreferenced import find_unreferenced, workflow_folders
 
     runtime = call.runtime
     layout, node_inputs = runtime.sessions.layout(), runtime.sessions.node_inputs()

@@ -13,14 +13,14 @@ from .ensure import start_job
 from .needs import document_of, finder_of, origins_of, shown, wish_of
 
 if TYPE_CHECKING:
-    from ...provision.syncing import SyncState
+    from ...provision.needs.syncing import SyncState
     from ...workflow.lock import LockEntry
 
 
 async def lock(call: Call) -> object:
     """Pin what is wanted; what has no sure source is listed, and makes no lock."""
-    from ...provision.locking import Locker
-    from ...provision.wishes import read_wish
+    from ...provision.needs.locking import Locker
+    from ...provision.needs.wishes import read_wish
 
     # Several places of one name are one file where their digests say so: the sources are asked anyway.
     wish = await wish_of(call, call.body, search=True)
@@ -47,8 +47,8 @@ async def check(call: Call) -> object:
 
 async def sync(call: Call) -> object:
     """Fetch what is missing, as a job; other files under a lock's names are refused, and stay as they are."""
-    from ...provision.syncing import other_error
-    from ...provision.wishes import request_of_lock
+    from ...provision.needs.syncing import other_error
+    from ...provision.needs.wishes import request_of_lock
 
     request: SyncRequest = call.body
     state = await _compared(call, request.lock)
@@ -59,7 +59,7 @@ async def sync(call: Call) -> object:
 
 async def write(call: Call) -> object:
     """Write a manifest."""
-    from ...provision.known_sources import library_lines, with_origins, workflow_lines
+    from ...provision.needs.known_sources import library_lines, with_origins, workflow_lines
     from ...workflow.write_manifest import write_manifest
 
     request: ManifestRequest = call.body
@@ -83,7 +83,7 @@ async def write(call: Call) -> object:
 
 
 async def _compared(call: Call, text: str, *, sizes_only: bool = False) -> SyncState:
-    from ...provision.syncing import compare
+    from ...provision.needs.syncing import compare
     from ...workflow.lock import parse_lock
 
     layout = call.runtime.sessions.layout_for(call.session)

@@ -14,9 +14,9 @@ from ..bodies import WishRequest
 from .call import Call
 
 if TYPE_CHECKING:
-    from ...provision.known_sources import Origins
-    from ...provision.needs import Finder
-    from ...provision.wishes import Wish
+    from ...provision.needs.known_sources import Origins
+    from ...provision.needs.needs import Finder
+    from ...provision.needs.wishes import Wish
 
 _SAMPLE_SECONDS = 10.0
 _GB = 1e9
@@ -36,7 +36,7 @@ def need_document(workflow: object, prompt: object) -> object:
 
 async def wish_of(call: Call, request: WishRequest, *, search: bool) -> Wish:
     """Return what a body wishes; only a manifest asks for the facts of this machine."""
-    from ...provision.wishes import Wish
+    from ...provision.needs.wishes import Wish
 
     return Wish(
         document=document_of(request.workflow, request.prompt),
@@ -52,7 +52,7 @@ async def wish_of(call: Call, request: WishRequest, *, search: bool) -> Wish:
 
 def finder_of(call: Call) -> Finder:
     """Return what reads documents. Late: an engine that only downloads starts 40 ms sooner without the readers."""
-    from ...provision.needs import Finder
+    from ...provision.needs.needs import Finder
 
     runtime = call.runtime
     return Finder(
@@ -62,15 +62,15 @@ def finder_of(call: Call) -> Finder:
 
 def origins_of(call: Call) -> Origins:
     """Return what is known of where the files here came from."""
-    from ...provision.known_sources import Origins
+    from ...provision.needs.known_sources import Origins
 
     return Origins(call.runtime.downloads.list(), call.runtime.library.index)
 
 
 async def fit_of(call: Call, statuses: Sequence[ModelStatus], given: Facts) -> dict[str, Any]:
     """Return whether what runs fits the GPU here, or the one that the caller names."""
-    from ...provision.fit import largest_gpu
-    from ...provision.weights import Scales
+    from ...provision.needs.fit import largest_gpu
+    from ...provision.needs.weights import Scales
 
     runtime = call.runtime
     gpu = largest_gpu(await gpus_of(call) or []) if given.vram_gb is None else None

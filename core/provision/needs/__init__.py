@@ -1,0 +1,1 @@
+"""What somebody wants on a machine, from workflow to lock: found, chosen, weighed and brought."""
