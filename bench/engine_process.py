@@ -78,8 +78,8 @@ async def serve() -> None:
     from comfystow.core.net.hosts import AllowList
     from comfystow.core.records.source import Digest, ResolvedFile, UrlSource
     from comfystow.core.transfer.engine import TransferEngine
-    from comfystow.core.transfer.hashing import FrontierHasher
     from comfystow.core.transfer.job import TransferJob, TransferLimits
+    from comfystow.core.transfer.part.hashing import FrontierHasher
 
     gate = EgressGate(AllowList.build(Settings(allow_hosts=("127.0.0.1", "localhost", "10.231.0.2"))))
     client = HttpClient(HttpLimits(), gate)

@@ -24,9 +24,9 @@ from math import prod
 from pathlib import Path
 from statistics import median
 
-from ..core.library.index import LibraryIndex
-from ..core.library.roots import RootPlan
-from ..core.library.scan import Scanner
+from ..core.library.index.index import LibraryIndex
+from ..core.library.index.roots import RootPlan
+from ..core.library.index.scan import Scanner
 
 TRUTH = Path(__file__).resolve().parents[1] / "tests" / "headers" / "ground_truth"
 _BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "U8": 1, "F8_E4M3": 1}

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
-from ..core.transfer.journal import decode
+from ..core.transfer.part.journal import decode
 from .cases import MIB, World
 from .tools import OurEngine, aria2, fresh, run_command
 

@@ -26,7 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Look, and tell; 0 when nothing is bad."""
     from ..pod.doctor.examined import Examined
     from ..pod.doctor.run import examine, healthy
-    from ..pod.volume import find_volume
+    from ..pod.start.volume import find_volume
 
     installation = installation_of(arguments)
     settings = settings_of(installation)

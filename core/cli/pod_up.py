@@ -11,7 +11,7 @@ from pathlib import Path
 from ..config import Settings, load_settings
 from ..engine.installation import Installation, find_installation
 from ..errors import UsageError
-from ..pod.questions import Questions
+from ..pod.start.questions import Questions
 
 _LOG_FORMAT = "comfystow | %(message)s"
 
@@ -37,10 +37,10 @@ def run(arguments: argparse.Namespace) -> int:
     # Asked before the rest is imported: ComfyUI cannot start before it has answered.
     questions = Questions(installation.comfyui, os.environ)
     if arguments.dry_run:
-        from ..pod.extra import extra_rows
-        from ..pod.plan import make_plan
-        from ..pod.shown import dry_run_lines
-        from ..pod.wanted import read_wishes
+        from ..pod.services.extra import extra_rows
+        from ..pod.start.plan import make_plan
+        from ..pod.start.shown import dry_run_lines
+        from ..pod.start.wanted import read_wishes
 
         more = extra_rows(settings.services_file, os.environ)
         plan = make_plan(
@@ -62,7 +62,7 @@ def _live(settings: Settings, installation: Installation, questions: Questions) 
     import asyncio
     import logging
 
-    from ..pod.up import Pod
+    from ..pod.start.up import Pod
 
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(logging.Formatter(_LOG_FORMAT))

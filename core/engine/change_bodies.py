@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..library.organise import Clash
+from ..library.changes.organise import Clash
 from ..records.change import LinkPolicy
 
 

@@ -14,11 +14,11 @@ from typing import TypeVar
 from ..records.download import Download, Verified
 from ..records.library import DigestOrigin, LibraryFile, ScanReport
 from ..records.model import FolderLayout
-from .index import LibraryIndex
-from .keep import set_facts
-from .roots import plan_roots
-from .scan import Scanner
-from .single import SingleFiles
+from .index.index import LibraryIndex
+from .index.keep import set_facts
+from .index.roots import plan_roots
+from .index.scan import Scanner
+from .index.single import SingleFiles
 
 _log = logging.getLogger("comfystow.library")
 

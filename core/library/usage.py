@@ -8,7 +8,7 @@ from typing import Any
 from ..mounts import mount_of
 from ..records.json import to_json
 from ..records.library import LibraryRoot, UsageRow
-from .index import LibraryIndex
+from .index.index import LibraryIndex
 
 
 def usage_json(index: LibraryIndex) -> dict[str, Any]:

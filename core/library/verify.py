@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from ..records.library import LibraryFile, LibraryFilter
 from ..records.reading import Purpose, ReadReport, VerifyReport
 from .library import Library
-from .reading import Reader
+from .reading.reading import Reader
 
 
 async def verify(

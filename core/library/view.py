@@ -8,8 +8,8 @@ from typing import Any
 from ..net.secrets import scrub
 from ..records.json import to_json
 from ..records.library import LibraryFile, LibraryRoot, LibraryTotals, ScanReport
+from .index.tables import shown
 from .library import Progress
-from .tables import shown
 
 
 def printable(text: str | os.PathLike[str]) -> str:

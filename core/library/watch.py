@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from ..mounts import mount_of
 from ..paths import MODEL_SUFFIXES, PICKLE_SUFFIXES
+from .index.live import LivePlan, plan_live
 from .library import Library
-from .live import LivePlan, plan_live
 
 if TYPE_CHECKING:
     from watchdog.events import FileSystemEvent, FileSystemEventHandler

@@ -17,11 +17,11 @@ from ..net.client import HttpClient
 from ..net.credentials import Credentials
 from ..net.egress import EgressGate
 from ..records.source import ResolvedFile
-from .budget import Budget
+from .connections.pool import ConnectionPool
 from .job import OnProgress, Renew, TransferJob, TransferLimits, TransferProgress, TransferResult
-from .machine import Machine
-from .pool import ConnectionPool
-from .ratelimit import Bucket
+from .lanes.budget import Budget
+from .lanes.ratelimit import Bucket
+from .part.machine import Machine
 from .transfer import Shared, Transfer
 
 _CLOSE_SECONDS = 10.0

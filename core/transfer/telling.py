@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from ..records.download import DownloadState
 from .job import TransferProgress
-from .state import State
+from .lanes.state import State
 
 _LEAST_SECONDS = 0.2
 _SMOOTHING = 0.3

@@ -19,21 +19,21 @@ from ..net.egress import EgressGate
 from ..publish import rename_without_replacing, sync_folder
 from ..records.download import DownloadState, Verified
 from ..records.source import Digest, ResolvedFile
-from .adapt import Connections
-from .budget import Budget
-from .cures import Cures
-from .fetch import Fetcher
+from .connections.origin import Origin
+from .connections.pool import ConnectionPool
 from .job import TransferJob, TransferLimits, TransferProgress, TransferResult
-from .machine import Machine
-from .origin import Origin
-from .part import Part, locked
-from .pool import ConnectionPool
-from .ratelimit import Bucket
-from .space import storage_error
-from .state import State
+from .lanes.adapt import Connections
+from .lanes.budget import Budget
+from .lanes.cures import Cures
+from .lanes.fetch import Fetcher
+from .lanes.ratelimit import Bucket
+from .lanes.state import State
+from .part.machine import Machine
+from .part.part import Part, locked
+from .part.space import storage_error
+from .part.there import recognise
+from .part.verify import check_first_bytes, prove
 from .telling import Teller
-from .there import recognise
-from .verify import check_first_bytes, prove
 from .xet import XetWay, may_use_xet
 
 T = TypeVar("T")

@@ -30,7 +30,7 @@ from ..net.secrets import scrub
 from ..records.download import DownloadState
 from ..records.source import HuggingFaceSource, ResolvedFile
 from .job import Blocking, TransferLimits
-from .part import Part
+from .part.part import Part
 from .telling import Teller
 
 _log = logging.getLogger("comfystow.transfer")

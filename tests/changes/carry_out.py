@@ -24,8 +24,8 @@ module = importlib.util.module_from_spec(spec)
 sys.modules["comfystow"] = module
 spec.loader.exec_module(module)
 
-from comfystow.core.library.apply import Watcher, apply_change  # noqa: E402
-from comfystow.core.library.journal import ChangeJournal  # noqa: E402
+from comfystow.core.library.changes.apply import Watcher, apply_change  # noqa: E402
+from comfystow.core.library.changes.journal import ChangeJournal  # noqa: E402
 
 state_dir, change_id = Path(sys.argv[1]), sys.argv[2]
 last = int(sys.argv[3]) if len(sys.argv) > 3 else None

@@ -10,15 +10,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from comfystow.core.library import replace as replacing
-from comfystow.core.library.apply import Watcher, apply_change
-from comfystow.core.library.dedupe import Copies, Deduper, Origin, Place, find_copies
-from comfystow.core.library.discard import Shelved, choose_prunable
-from comfystow.core.library.ground import hidden_place, spares
-from comfystow.core.library.incoming import look_into
-from comfystow.core.library.journal import ChangeJournal
-from comfystow.core.library.organise import Finding, Organiser, Wishes
-from comfystow.core.library.volumes import Volumes
+from comfystow.core.library.changes import replace as replacing
+from comfystow.core.library.changes.apply import Watcher, apply_change
+from comfystow.core.library.changes.dedupe import Copies, Deduper, Origin, Place, find_copies
+from comfystow.core.library.changes.discard import Shelved, choose_prunable
+from comfystow.core.library.changes.ground import hidden_place, spares
+from comfystow.core.library.changes.incoming import look_into
+from comfystow.core.library.changes.journal import ChangeJournal
+from comfystow.core.library.changes.organise import Finding, Organiser, Wishes
+from comfystow.core.library.changes.volumes import Volumes
 from comfystow.core.mounts import Mount
 from comfystow.core.records.change import Act, Action, ChangeState, FileFacts, LinkPolicy, Method, Step
 from comfystow.core.records.model import Folder, FolderLayout

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from comfystow.core.library.ground import spares, trash_place
+from comfystow.core.library.changes.ground import spares, trash_place
 from comfystow.core.records.change import Act, Action, Method, Step
 from support.grounds import Grounds, facts
 

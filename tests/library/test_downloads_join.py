@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from comfystow.core.library.keep import set_facts
+from comfystow.core.library.index.keep import set_facts
 from comfystow.core.records.download import DownloadState, Verified
 from comfystow.core.records.library import DigestOrigin, LibraryFilter
 from comfystow.core.runtime import Runtime

@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
-from comfystow.core.library import crew as crew_module
-from comfystow.core.library.examine import Seen, look_into
+from comfystow.core.library.index import crew as crew_module
+from comfystow.core.library.index.examine import Seen, look_into
 from comfystow.core.records.library import LibraryFilter, ScanReport
 from comfystow.core.records.model import Folder
 from support.rights import held_by_modes

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from comfystow.core.library.live import MOST_WATCHED, plan_live
+from comfystow.core.library.index.live import MOST_WATCHED, plan_live
 from comfystow.core.library.watch import concerns_models
 from comfystow.core.records.library import LibraryFilter
 from comfystow.core.runtime import Runtime

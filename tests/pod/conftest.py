@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
-from comfystow.core.pod.processes import marked
+from comfystow.core.pod.services.processes import marked
 from support.pod_bench import Bench
 
 

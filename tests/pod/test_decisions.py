@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from comfystow.core.engine.installation import bare_layout
 from comfystow.core.errors import ConfigError
-from comfystow.core.pod.comfyui import arguments_for, flags_of, keep_known, split_arguments, without_effect
-from comfystow.core.pod.layout import derive_layout
-from comfystow.core.pod.order import start_levels
-from comfystow.core.pod.provider import detect_provider
-from comfystow.core.pod.restart import RestartPolicy, after_end
-from comfystow.core.pod.tuning import Machine, added, tune
+from comfystow.core.pod.services.order import start_levels
+from comfystow.core.pod.services.provider import detect_provider
+from comfystow.core.pod.services.restart import RestartPolicy, after_end
+from comfystow.core.pod.start.comfyui import arguments_for, flags_of, keep_known, split_arguments, without_effect
+from comfystow.core.pod.start.layout import derive_layout
+from comfystow.core.pod.start.tuning import Machine, added, tune
 from comfystow.core.records.model import FolderLayout
 
 POLICY = RestartPolicy(base_seconds=1, max_seconds=30, stable_seconds=60, limit=7, rare_seconds=600)

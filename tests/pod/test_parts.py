@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 from comfystow.core.config import load_settings
 from comfystow.core.errors import ConfigError, ManifestError
-from comfystow.core.pod.extra import extra_rows
-from comfystow.core.pod.machine import find_tcmalloc, packages_compiled, really_loaded
-from comfystow.core.pod.passwords import kept_passwords, passwords_for
-from comfystow.core.pod.prepare import holds_models, met
-from comfystow.core.pod.probe import CommandProbe, HttpProbe, TcpProbe, failure_of
-from comfystow.core.pod.report import BootReport, rendered, settled
-from comfystow.core.pod.service import Missing, Service
-from comfystow.core.pod.volume import find_volume, probe_volume
-from comfystow.core.pod.wanted import read_wishes
+from comfystow.core.pod.services.extra import extra_rows
+from comfystow.core.pod.services.passwords import kept_passwords, passwords_for
+from comfystow.core.pod.services.probe import CommandProbe, HttpProbe, TcpProbe, failure_of
+from comfystow.core.pod.services.service import Missing, Service
+from comfystow.core.pod.start.machine import find_tcmalloc, packages_compiled, really_loaded
+from comfystow.core.pod.start.prepare import holds_models, met
+from comfystow.core.pod.start.report import BootReport, rendered, settled
+from comfystow.core.pod.start.volume import find_volume, probe_volume
+from comfystow.core.pod.start.wanted import read_wishes
 from comfystow.core.records.pod import BootState, ServiceState, ServiceStatus
 from support.comfyui import free_port
 from support.pod_bench import service

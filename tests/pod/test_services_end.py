@@ -8,8 +8,8 @@ import signal
 import time
 from pathlib import Path
 
-from comfystow.core.pod.processes import runs
-from comfystow.core.pod.tail import Tail
+from comfystow.core.pod.services.processes import runs
+from comfystow.core.pod.services.tail import Tail
 from comfystow.core.records.pod import ServiceState
 from support.ask import ask
 from support.pod_bench import Bench, service, until

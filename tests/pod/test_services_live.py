@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from comfystow.core.pod.probe import CommandProbe, HttpProbe, TcpProbe
-from comfystow.core.pod.restart import RestartPolicy
+from comfystow.core.pod.services.probe import CommandProbe, HttpProbe, TcpProbe
+from comfystow.core.pod.services.restart import RestartPolicy
 from comfystow.core.records.pod import ServiceState
 from support.comfyui import free_port
 from support.pod_bench import Bench, service, until

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from comfystow.core.engine.installation import bare_layout
-from comfystow.core.library.apply import Watcher, apply_change
-from comfystow.core.library.ground import spares
-from comfystow.core.library.journal import ChangeJournal
-from comfystow.core.library.undo import opposites
+from comfystow.core.library.changes.apply import Watcher, apply_change
+from comfystow.core.library.changes.ground import spares
+from comfystow.core.library.changes.journal import ChangeJournal
+from comfystow.core.library.changes.undo import opposites
 from comfystow.core.records.change import Action, Change, ChangeKind, FileFacts
 from comfystow.core.records.model import FolderLayout
 

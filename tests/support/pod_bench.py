@@ -11,12 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from comfystow.core.pod.controller import Controller
-from comfystow.core.pod.probe import HttpProbe, Probe
-from comfystow.core.pod.processes import MARK
-from comfystow.core.pod.restart import RestartPolicy
-from comfystow.core.pod.service import Service, Timing
-from comfystow.core.pod.supervisor import Supervisor
+from comfystow.core.pod.services.controller import Controller
+from comfystow.core.pod.services.probe import HttpProbe, Probe
+from comfystow.core.pod.services.processes import MARK
+from comfystow.core.pod.services.restart import RestartPolicy
+from comfystow.core.pod.services.service import Service, Timing
+from comfystow.core.pod.services.supervisor import Supervisor
 
 from .comfyui import free_port
 

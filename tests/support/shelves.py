@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from comfystow.core.library.index import LibraryIndex
-from comfystow.core.library.roots import plan_roots
-from comfystow.core.library.scan import Scanner
+from comfystow.core.library.index.index import LibraryIndex
+from comfystow.core.library.index.roots import plan_roots
+from comfystow.core.library.index.scan import Scanner
 from comfystow.core.records.library import LibraryFilter, ScanReport
 from comfystow.core.records.model import Folder, FolderLayout
 

@@ -6,13 +6,13 @@ import contextlib
 
 import pytest
 from comfystow.core.errors import ServerError
-from comfystow.core.transfer.adapt import Connections, fair_shares
-from comfystow.core.transfer.head import Head, Headers, Meaning, judge, parse_head
-from comfystow.core.transfer.journal import ROOM_BYTES, Lease, Record, decode, encode, frame, may_take
-from comfystow.core.transfer.plan import Piece, Plan, slowest
-from comfystow.core.transfer.ranges import Ranges
-from comfystow.core.transfer.ratelimit import Bucket
-from comfystow.core.transfer.retry import backoff_seconds
+from comfystow.core.transfer.connections.head import Head, Headers, Meaning, judge, parse_head
+from comfystow.core.transfer.lanes.adapt import Connections, fair_shares
+from comfystow.core.transfer.lanes.plan import Piece, Plan, slowest
+from comfystow.core.transfer.lanes.ratelimit import Bucket
+from comfystow.core.transfer.lanes.retry import backoff_seconds
+from comfystow.core.transfer.part.journal import ROOM_BYTES, Lease, Record, decode, encode, frame, may_take
+from comfystow.core.transfer.part.ranges import Ranges
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

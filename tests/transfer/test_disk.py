@@ -17,9 +17,9 @@ from pathlib import Path
 
 import pytest
 from comfystow.core.errors import LockedError, NameTakenError, NotEnoughSpaceError, ReadOnlyError, StowError
-from comfystow.core.transfer.journal import decode
-from comfystow.core.transfer.machine import Machine
-from comfystow.core.transfer.part import Part, discard_part
+from comfystow.core.transfer.part.journal import decode
+from comfystow.core.transfer.part.machine import Machine
+from comfystow.core.transfer.part.part import Part, discard_part
 from support.transfers import QUICK, job, left_behind, open_engine, resolved, sha256_of
 
 SIZE = 12_000_000
@@ -142,7 +142,7 @@ async def test_discard_leaves_nothing(engine, hub, tmp_path):
 
 @pytest.fixture
 def network_volume(monkeypatch) -> None:
-    monkeypatch.setattr("comfystow.core.transfer.part.on_network", lambda path: True)
+    monkeypatch.setattr("comfystow.core.transfer.part.part.on_network", lambda path: True)
 
 
 @pytest.mark.parametrize("connections", [1, 8])
@@ -190,7 +190,7 @@ async def test_other_machine_waits_for_an_old_heartbeat(engine, hub, tmp_path, n
     process.kill()
     process.communicate()
     # Here is another machine: neither its processes nor its locks are seen.
-    monkeypatch.setattr("comfystow.core.transfer.machine.Machine.here", lambda: Machine("another boot", "another"))
+    monkeypatch.setattr("comfystow.core.transfer.part.machine.Machine.here", lambda: Machine("another boot", "another"))
     hub.clear_faults()
     with open_engine(replace(QUICK, lease_timeout_seconds=1.0)) as other:
         with pytest.raises(LockedError):
@@ -338,7 +338,7 @@ async def test_engine_whose_lease_was_taken_stops(engine, hub, tmp_path):
     await asyncio.sleep(0.5)
     journal = tmp_path / "taken.bin.part.json"
     # Another machine on the volume, which does not see our lock, has taken the part over.
-    from comfystow.core.transfer.journal import encode, frame
+    from comfystow.core.transfer.part.journal import encode, frame
 
     found = decode(journal.read_bytes())
     assert found is not None
@@ -363,7 +363,7 @@ async def test_only_synced_bytes_count_after_a_reboot(engine, hub, tmp_path):
     task.cancel()
     await asyncio.wait([task])
     hub.clear_faults()
-    from comfystow.core.transfer.journal import encode, frame
+    from comfystow.core.transfer.part.journal import encode, frame
 
     journal, part = tmp_path / "reboot.bin.part.json", tmp_path / "reboot.bin.part"
     found = decode(journal.read_bytes())

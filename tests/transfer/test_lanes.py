@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from comfystow.core.transfer.adapt import Connections
-from comfystow.core.transfer.budget import Budget
-from comfystow.core.transfer.cures import Cures
-from comfystow.core.transfer.fetch import Fetcher
-from comfystow.core.transfer.machine import Machine
-from comfystow.core.transfer.origin import Origin
-from comfystow.core.transfer.part import Part
-from comfystow.core.transfer.pool import ConnectionPool
-from comfystow.core.transfer.state import State
+from comfystow.core.transfer.connections.origin import Origin
+from comfystow.core.transfer.connections.pool import ConnectionPool
+from comfystow.core.transfer.lanes.adapt import Connections
+from comfystow.core.transfer.lanes.budget import Budget
+from comfystow.core.transfer.lanes.cures import Cures
+from comfystow.core.transfer.lanes.fetch import Fetcher
+from comfystow.core.transfer.lanes.state import State
+from comfystow.core.transfer.part.machine import Machine
+from comfystow.core.transfer.part.part import Part
 from support.transfers import QUICK, job, loopback_gate, resolved
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from comfystow.core.errors import ChecksumMismatchError
 from comfystow.core.publish import rename_without_replacing
-from comfystow.core.transfer import part as part_module
+from comfystow.core.transfer.part import part as part_module
 from support.transfers import job, left_behind, resolved, sha256_of
 
 SIZE = 12_000_000
@@ -60,7 +60,7 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("network", [False, True], ids=["disk", "volume"])
 async def test_file_comes_whole(engine, hub, tmp_path, elsewhere, monkeypatch, network):
-    monkeypatch.setattr("comfystow.core.transfer.part.on_network", lambda path: network)
+    monkeypatch.setattr("comfystow.core.transfer.part.part.on_network", lambda path: network)
     row = hub.add_direct("portable.bin", size_bytes=SIZE)
     work = job(resolved(row["url"], size_bytes=SIZE, sha256=row["sha256"]), tmp_path / "portable.bin", connections=8)
     with hub.faulty("rate", file="portable.bin", bytes_per_second=3_000_000):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from comfystow.core.errors import NameTakenError
-from comfystow.core.transfer.part import Part
+from comfystow.core.transfer.part.part import Part
 from support.transfers import job, left_behind, resolved, sha256_of
 
 SIZE = 2_000_000

@@ -36,7 +36,7 @@ def trusted(authority, monkeypatch) -> Iterator[None]:
     """Trust the test's authority, as SSL_CERT_FILE would."""
     context = ssl.create_default_context()
     authority.configure_trust(context)
-    monkeypatch.setattr("comfystow.core.transfer.pool.ssl_context", lambda: context)
+    monkeypatch.setattr("comfystow.core.transfer.connections.pool.ssl_context", lambda: context)
     yield
     tls.ssl_context.cache_clear()
 

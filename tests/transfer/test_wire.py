@@ -11,8 +11,8 @@ from contextlib import asynccontextmanager
 import pytest
 import trustme
 from comfystow.core.errors import CertificateError, TruncatedBodyError
-from comfystow.core.transfer.dial import dial
-from comfystow.core.transfer.wire import Connection
+from comfystow.core.transfer.connections.dial import dial
+from comfystow.core.transfer.connections.wire import Connection
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 PACE = 20 << 20

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import AccessError, ConflictError, UsageError
-from ...library.change_view import Names, change_json, plan_json, trash_json
-from ...library.organise import Wishes
+from ...library.changes.organise import Wishes
+from ...library.changes.view import Names, change_json, plan_json, trash_json
 from ...provision.changes.jobs import ChangeJob, job_json
 from ...provision.changes.parts import plans_of
 from ...provision.changes.plans import Planner, Plans

@@ -14,8 +14,8 @@ from ...engine.installation import interpreter_of
 from ...engine.sync_client import SyncEngineClient
 from ...errors import AuthRequiredError, StowError
 from ...records.pod import Finding
-from ..comfyui import HelpQuestion, keep_known, split_arguments, without_effect
-from ..probe import HttpProbe, failure_of
+from ..services.probe import HttpProbe, failure_of
+from ..start.comfyui import HelpQuestion, keep_known, split_arguments, without_effect
 from .examined import Examined, bad, ok, unknown, warn
 
 _PROVIDERS = ("huggingface", "civitai")

@@ -13,8 +13,8 @@ from ...engine.installation import STANDARD_FOLDERS
 from ...mounts import mount_of
 from ...records.pod import Finding
 from ...units import format_bytes
-from ..prepare import holds_models
-from ..volume import probe_volume
+from ..start.prepare import holds_models
+from ..start.volume import probe_volume
 from .examined import Examined, bad, ok, unknown, warn
 
 _PROBE_BYTES = 8 << 20

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from ...engine.installation import interpreter_of
 from ...records.pod import Finding
-from ..gpu import Gpu, read_gpus
-from ..machine import find_tcmalloc, really_loaded
-from ..tuning import Machine, allocator_problems, idle_variables
+from ..start.gpu import Gpu, read_gpus
+from ..start.machine import find_tcmalloc, really_loaded
+from ..start.tuning import Machine, allocator_problems, idle_variables
 from .examined import Examined, bad, ok, unknown, warn
 
 _TORCH_SECONDS = 60.0

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from ...monitor.cgroup import read_cgroup
 from ...records.pod import Finding
 from ...units import format_bytes
-from ..machine import quota_cores
+from ..start.machine import quota_cores
 from .examined import Examined, bad, ok, unknown, warn
 
 _SMALL_MEMORY_BYTES = 8_000_000_000

@@ -19,8 +19,8 @@ from typing import Any, TypeVar
 
 from ...config import Settings
 from ...errors import ConflictError, NotFoundHereError, ReadOnlyError, StowError
-from ...library.apply import Progress, Watcher, apply_change
-from ...library.journal import ChangeJournal
+from ...library.changes.apply import Progress, Watcher, apply_change
+from ...library.changes.journal import ChangeJournal
 from ...records.change import Action, Change, ChangeKind, ChangeState
 from .jobs import Caught, ChangeJob, Phase
 from .plans import Draft, Planner

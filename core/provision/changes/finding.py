@@ -9,7 +9,7 @@ from ...errors import DangerousPickleError, HeaderError, NotAModelError
 from ...headers.model_header import Read
 from ...headers.names import guess_folder
 from ...headers.pickles import refuse_danger
-from ...library.organise import Finding
+from ...library.changes.organise import Finding
 from ...paths import PICKLE_SUFFIXES
 from ...records.model import canonical_folder
 from ...sources.inspection import inspect_header, parse_header

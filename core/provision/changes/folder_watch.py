@@ -14,8 +14,8 @@ from pathlib import Path
 
 from ...config import Settings
 from ...errors import ConfigError, StowError
-from ...library.incoming import look_into
-from ...library.organise import Wishes
+from ...library.changes.incoming import look_into
+from ...library.changes.organise import Wishes
 from ...records.change import Act, ChangeKind, FileFacts, LinkPolicy
 from .changes import Changes
 from .plans import Plans

@@ -6,10 +6,10 @@ from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
-from ...library.hashing import hash_file
-from ...library.index import LibraryIndex
-from ...library.keep import set_facts
-from ...library.proof import facts_of
+from ...library.index.index import LibraryIndex
+from ...library.index.keep import set_facts
+from ...library.reading.hashing import hash_file
+from ...library.reading.proof import facts_of
 from ...records.change import FileFacts
 from ...records.library import LibraryFile
 

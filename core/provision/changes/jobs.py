@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from ...errors import ConflictError, StowError
-from ...library.apply import Progress
+from ...library.changes.apply import Progress
 from ...records.change import ChangeKind
 from ...records.download import ErrorInfo
 from ...records.json import to_json

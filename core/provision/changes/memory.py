@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from ...library.index import LibraryIndex
-from ...library.keep import set_facts
+from ...library.index.index import LibraryIndex
+from ...library.index.keep import set_facts
 from ...records.change import Action
 from ...records.library import LibraryFile
 

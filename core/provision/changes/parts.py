@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ...config import Settings
 from ...events import EventBus
-from ...library.journal import ChangeJournal
+from ...library.changes.journal import ChangeJournal
 from ...library.library import Library
 from ...records.change import Action
 from ...records.event import Event, Topic

@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...errors import ConflictError, NotFoundHereError, UsageError
-from ...library.dedupe import Deduper, Origin, Place, find_copies
-from ...library.discard import Shelved, choose_prunable, plan_delete, plan_empty, plan_prune
-from ...library.ground import root_of, spares, trash_place
-from ...library.incoming import look_into
-from ...library.index import LibraryIndex
-from ...library.journal import ChangeJournal
-from ...library.organise import Organiser, Wishes
-from ...library.roots import plan_roots
-from ...library.undo import opposites
+from ...library.changes.dedupe import Deduper, Origin, Place, find_copies
+from ...library.changes.discard import Shelved, choose_prunable, plan_delete, plan_empty, plan_prune
+from ...library.changes.ground import root_of, spares, trash_place
+from ...library.changes.incoming import look_into
+from ...library.changes.journal import ChangeJournal
+from ...library.changes.organise import Organiser, Wishes
+from ...library.changes.undo import opposites
+from ...library.index.index import LibraryIndex
+from ...library.index.roots import plan_roots
 from ...records.change import Action, ChangeState, FileFacts, LinkPolicy, Problem
 from ...records.download import Verified
 from ...records.library import LibraryFile, LibraryFilter

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 from ...downloads.network import Network
 from ...errors import StowError
-from ...library.index import LibraryIndex
-from ...library.keep import set_facts
+from ...library.index.index import LibraryIndex
+from ...library.index.keep import set_facts
 from ...net.credentials import Credentials
 from ...records.download import Verified
 from ...records.library import LibraryFile

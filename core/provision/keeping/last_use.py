@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable, Mapping
 
 from ...errors import StorageError
-from ...library.keep import set_facts
+from ...library.index.keep import set_facts
 from ...library.library import Library
 from ...records.library import LibraryFile
 from ...records.model import FolderLayout, ModelRef

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 from ...downloads.network import Networks
 from ...errors import ConflictError, StowError
 from ...library.library import Library
-from ...library.reading import Reader
+from ...library.reading.reading import Reader
 from ...library.verify import verify, verify_files
 from ...library.watch import LibraryWatch
 from ...records.download import ErrorInfo

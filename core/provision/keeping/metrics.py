@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from ...library.index import LibraryIndex
+from ...library.index.index import LibraryIndex
 from ...metrics.reading import Reading
 
 _UNKNOWN = "unknown"

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...library.ground import HIDDEN_FOLDER
+from ...library.changes.ground import HIDDEN_FOLDER
 from ...records.download import Download
 from ...records.library import LibraryRoot
 from ...transfer.job import journal_path, part_path
-from ...transfer.journal import decode
+from ...transfer.part.journal import decode
 
 _BLOCK_BYTES = 512  # of `st_blocks` (stat(2))
 _MAX_JOURNAL_BYTES = 64 << 10

@@ -8,9 +8,9 @@ from typing import Any
 from ...downloads.network import Networks
 from ...events import EventBus
 from ...library.announce import News
-from ...library.index import LibraryIndex
+from ...library.index.index import LibraryIndex
 from ...library.library import Library
-from ...library.reading import Reader
+from ...library.reading.reading import Reader
 from ...library.watch import LibraryWatch
 from ...records.event import Event, Topic
 from ...records.json import to_json

@@ -6,7 +6,7 @@ import asyncio
 import threading
 from pathlib import Path
 
-from ...library.index import LibraryIndex
+from ...library.index.index import LibraryIndex
 from ..placing.present import sha256_of
 
 _MOST = 100_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...library.index import LibraryIndex
+from ...library.index.index import LibraryIndex
 from ...records.model import FolderLayout, ModelRef
 from ...records.source import Digest
 from ...workflow.status import LayoutInventory

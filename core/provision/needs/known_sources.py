@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ...library.index import LibraryIndex
+from ...library.index.index import LibraryIndex
 from ...net.secrets import scrub
 from ...records.download import Download, DownloadState
 from ...records.library import LibraryFile, LibraryFilter

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from ...downloads.network import Networks
-from ...library.index import LibraryIndex
+from ...library.index.index import LibraryIndex
 from ...records.download import ErrorInfo
 from ...records.session import Session
 from ...records.workflow import Candidate, ModelStatus, Presence, RequiredModel

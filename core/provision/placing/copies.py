@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ...downloads.store import DownloadStore
 from ...errors import StorageError
-from ...library.index import LibraryIndex
+from ...library.index.index import LibraryIndex
 from ...records.source import ResolvedFile
 
 _log = logging.getLogger("comfystow.library")

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from ...downloads.placement import Placement
 from ...errors import FolderUnknownError, ForbiddenTypeError, UnknownFolderError
 from ...headers.pickles import SCANNER, can_scan
-from ...library.ground import HIDDEN_FOLDER, hidden_place, holds_models
+from ...library.changes.ground import HIDDEN_FOLDER, hidden_place, holds_models
 from ...paths import (
     COMPANION_SUFFIXES,
     MODEL_SUFFIXES,

@@ -16,7 +16,7 @@ from ...records.download import Download, DownloadRequest
 from ...records.model import FolderLayout
 from ...records.source import ResolvedFile
 from ...transfer.job import part_path
-from ...transfer.part import discard_part
+from ...transfer.part.part import discard_part
 from .destination import check_request, find_placement
 from .present import find_existing
 from .space import check_space, shortage_bytes

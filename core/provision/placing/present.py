@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ...downloads.placement import Existing
 from ...errors import ChecksumMismatchError, NameTakenError
-from ...library.link import NO_LINKS, make_copy, make_reflink
+from ...library.changes.link import NO_LINKS, make_copy, make_reflink
 from ...publish import rename_without_replacing, sync_folder
 from ...records.download import Verified
 from ...records.source import Digest, ResolvedFile

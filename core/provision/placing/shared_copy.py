@@ -14,8 +14,8 @@ from ...publish import rename_without_replacing, sync_folder
 from ...records.download import Verified
 from ...records.source import Digest, ResolvedFile
 from ...transfer.job import part_path
-from ...transfer.part import discard_part
-from ...transfer.space import storage_error
+from ...transfer.part.part import discard_part
+from ...transfer.part.space import storage_error
 from ...units import MIB
 from .present import sha256_of
 

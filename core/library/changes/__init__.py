@@ -1,0 +1,1 @@
+"""Changes of files at rest: plans, and their carrying out in steps that each leave every file whole."""

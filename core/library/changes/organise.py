@@ -1,0 +1,292 @@
+"""Where each model of a folder belongs, and how it gets there: a plan, and nothing is touched.
+
+The header says what a file is. A name is believed only where there is no header to read, and the plan says so; what
+neither tells is left with the choice. Nothing goes to `checkpoints` for want of a better place.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+from ...errors import InvalidNameError
+from ...paths import PICKLE_SUFFIXES, join_within, safe_component
+from ...records.change import Act, Action, FileFacts, LinkPolicy, Method
+from ...records.model import FolderLayout, canonical_folder
+from .ground import holds_models
+from .incoming import Incoming, Sidecar
+from .volumes import Volumes
+
+_MOST_NUMBERS = 1000
+
+
+class Clash(StrEnum):
+    """What to do where another content has the name."""
+
+    LEAVE = "leave"
+    RENAME = "rename"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What a file is, by its header, by its name where there is none, or by a person's choice (`chosen`).
+
+    `choices` are folders that only a person can choose from.
+    """
+
+    folder: str | None = None
+    kind: str | None = None
+    base_model: str | None = None
+    evidence: str = ""
+    by_name: bool = False
+    chosen: bool = False
+    choices: tuple[str, ...] = ()
+    trouble: str | None = None
+    """Why it is not taken, whatever it is: damage, or a pickle that would run something."""
+
+
+#: Looks into a file of so many bytes. Raises: OSError.
+Classify = Callable[[Path, int], Finding]
+
+
+class Holdings(Protocol):
+    """What the library holds already."""
+
+    def of_size(self, size_bytes: int) -> list[str]:
+        """Return the paths of its files of a size."""
+
+    def digest(self, path: str, facts: FileFacts) -> str:
+        """Return the SHA-256 of any file in hex, reading it if need be. Raises: OSError, InterruptedError."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """How the caller wants it."""
+
+    link: LinkPolicy = LinkPolicy.AUTO
+    clash: Clash = Clash.LEAVE
+    allow_pickle: bool = False
+
+
+class _Contents:
+    """Files of one size for one folder; they are read when a second one comes, and each once."""
+
+    def __init__(self, there: list[tuple[str, str]]) -> None:
+        self._unread = there  # what to read, and where it is or will be
+        self._by_inode: dict[int, str] = {}
+        self._by_digest: dict[str, str] = {}
+
+    def add(self, path: str, target: str) -> None:
+        """Add a file that this plan places."""
+        self._unread.append((path, target))
+
+    def find(self, model: Incoming, holdings: Holdings) -> str | None:
+        """Return where a file's bytes are. Raises: OSError, InterruptedError."""
+        unread, self._unread = self._unread, []
+        for path, shown in unread:
+            facts = FileFacts.of(path)
+            if facts is None or facts.size_bytes != model.facts.size_bytes:
+                continue
+            self._by_inode[facts.inode] = path
+            self._by_digest.setdefault(holdings.digest(path, facts), shown)
+        if not self._by_digest:
+            return None
+        same = self._by_inode.get(model.facts.inode)
+        if same is not None and Path(same).samefile(model.path):
+            return same
+        return self._by_digest.get(holdings.digest(model.path, model.facts))
+
+
+class Organiser:
+    """Plans one folder. `tick` is told of every file that was looked at, and may raise InterruptedError."""
+
+    def __init__(
+        self,
+        layout: FolderLayout,
+        classify: Classify,
+        holdings: Holdings,
+        wishes: Wishes,
+        *,
+        spare_of: Callable[[str, int], str],
+        tick: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._layout = layout
+        self._classify = classify
+        self._holdings = holdings
+        self._wishes = wishes
+        self._spare_of = spare_of
+        self._tick = tick
+        self._volumes = Volumes()
+        self._actions: list[Action] = []
+        self._names: dict[str, dict[str, str]] = {}
+        self._planned: dict[str, Action] = {}
+        self._contents: dict[tuple[int, str], _Contents] = {}
+
+    def plan(self, models: Iterable[Incoming]) -> list[Action]:
+        """Return a row for each model, and one for each sidecar that travels."""
+        # Of equal files the one is taken that others belong to.
+        for model in sorted(models, key=lambda model: (not model.sidecars, model.path)):
+            self._tick()
+            action = self._model(model)
+            self._add(action)
+            if action.act in {Act.LINK, Act.MOVE} and action.target is not None:
+                for row in self._sidecars(model.sidecars, action):
+                    self._add(row)
+        return self._actions
+
+    def _add(self, action: Action) -> None:
+        self._actions.append(action)
+        if action.target is not None and not action.act.idle:
+            self._planned[action.target] = action
+            folder, name = os.path.split(action.target)
+            self._listed(folder).setdefault(name.casefold(), name)
+
+    def _model(self, model: Incoming) -> Action:
+        row = Action(
+            number=len(self._actions),
+            act=Act.LEAVE,
+            source=model.path,
+            size_bytes=model.facts.size_bytes,
+            facts=model.facts,
+        )
+        trouble = model.trouble or self._pickle(model.name)
+        if trouble is not None:
+            return replace(row, conflict=trouble)
+        try:
+            finding = self._classify(Path(model.path), model.facts.size_bytes)
+        except OSError as err:
+            return replace(row, conflict=f"it cannot be read: {err.strerror or err}")
+        row = replace(row, kind=finding.kind, evidence=finding.evidence, reason=_because(finding))
+        if (why := _undecided(finding)) is not None:
+            return replace(row, conflict=why)
+        try:
+            return self._placed(row, model, canonical_folder(finding.folder or ""))
+        except InvalidNameError as err:
+            return replace(row, conflict=f"{err.message}: rename it first")
+        except OSError as err:
+            return replace(row, conflict=f"it cannot be compared: {err.strerror or err}")
+
+    def _pickle(self, name: str) -> str | None:
+        if os.path.splitext(name.lower())[1] in PICKLE_SUFFIXES and not self._wishes.allow_pickle:  # noqa: PTH122
+            return "loading such a file can run any code in it; COMFYSTOW_ALLOW_PICKLE=1 takes them"
+        return None
+
+    def _placed(self, row: Action, model: Incoming, folder: str) -> Action:
+        root = self._layout.destination(folder)
+        if root is None or not holds_models(self._layout, folder, root):
+            return replace(row, conflict=f"this ComfyUI has no folder `{folder}`: make it, or choose another")
+        target = str(join_within(root, safe_component(model.name)))
+        here = self._within(model.path, folder)
+        if here is not None:
+            return replace(row, act=Act.SKIP, target=model.path, reason=f"it lies in `{folder}` already")
+        same = self._same_content(model, folder)
+        if same is not None:
+            return replace(row, act=Act.SKIP, target=same, reason="the same content is there already")
+        if (taken := self._taken(target)) is not None:
+            free = self._free_name(target)
+            if self._wishes.clash is Clash.LEAVE or free is None:
+                hint = f"; `{os.path.basename(free)}` is free" if free is not None else ""  # noqa: PTH119
+                return replace(row, target=target, conflict=f"{taken}{hint}")
+            target = free
+        self._contents[model.facts.size_bytes, folder].add(model.path, target)
+        return self._joined(row, model, target)
+
+    def _joined(self, row: Action, model: Incoming, target: str) -> Action:
+        """Choose the method, and say what it needs where there is none."""
+        method, why = self._volumes.method(self._wishes.link, model.path, target)
+        row = replace(row, target=target, method=method)
+        if method is None:
+            return replace(row, conflict=why)
+        if method is Method.SYMLINK and self._volumes.network(model.path):
+            row = replace(row, reason=f"{row.reason}; it leads nowhere while that network volume is away")
+        act = Act.MOVE if self._wishes.link is LinkPolicy.MOVE else Act.LINK
+        return replace(row, act=act, spare=self._spare_of(target, row.number))
+
+    def _within(self, path: str, folder: str) -> str | None:
+        parent = os.path.realpath(os.path.dirname(path))  # noqa: PTH120
+        roots = self._layout.folders[folder].directories if folder in self._layout.folders else ()
+        return next(
+            (str(root) for root in roots if _is_below(parent, os.path.realpath(root))),
+            None,
+        )
+
+    def _same_content(self, model: Incoming, folder: str) -> str | None:
+        """Return where the library, or an earlier row of this plan, has the same bytes for this folder."""
+        size = model.facts.size_bytes
+        if (size, folder) not in self._contents:
+            there = [path for path in self._holdings.of_size(size) if self._within(path, folder)]
+            self._contents[size, folder] = _Contents([(path, path) for path in there])
+        return self._contents[size, folder].find(model, self._holdings)
+
+    def _taken(self, target: str) -> str | None:
+        folder, name = os.path.split(target)
+        other = self._listed(folder).get(name.casefold())
+        if other is None:
+            return None
+        if other == name:
+            return "another content has that name there"
+        return f"`{other}` is there, and differs by case alone: Windows and macOS keep only one of them"
+
+    def _listed(self, folder: str) -> dict[str, str]:
+        """Return the names of a folder, those that this plan makes too, by what they are without regard to case."""
+        names = self._names.get(folder)
+        if names is None:
+            try:
+                names = {name.casefold(): name for name in os.listdir(folder)}  # noqa: PTH208 - names alone are wanted
+            except (FileNotFoundError, NotADirectoryError):
+                names = {}
+            self._names[folder] = names
+        return names
+
+    def _free_name(self, target: str) -> str | None:
+        path = Path(target)
+        names = self._listed(str(path.parent))
+        numbered = (f"{path.stem}-{number}{path.suffix}" for number in range(2, _MOST_NUMBERS))
+        free = next((name for name in numbered if name.casefold() not in names), None)
+        return str(path.with_name(safe_component(free))) if free is not None else None
+
+    def _sidecars(self, sidecars: Iterable[Sidecar], leader: Action) -> Iterator[Action]:
+        stem = os.path.splitext(leader.target or "")[0]  # noqa: PTH122
+        for side in sidecars:
+            target = stem + side.tail
+            number = len(self._actions)
+            row = replace(
+                leader,
+                number=number,
+                source=side.path,
+                target=target,
+                size_bytes=side.facts.size_bytes,
+                facts=side.facts,
+                follows=leader.number,
+                kind=None,
+                evidence=None,
+                reason=f"belongs to {os.path.basename(leader.source)}",  # noqa: PTH119
+                spare=self._spare_of(target, number),
+            )
+            if os.path.lexists(target) or target in self._planned:
+                row = replace(row, act=Act.LEAVE, method=None, conflict="another file has that name there")
+            yield row
+
+
+def _because(finding: Finding) -> str:
+    if finding.chosen:
+        return "chosen"
+    return "by its name alone: there is no header to read" if finding.by_name else "by its header"
+
+
+def _undecided(finding: Finding) -> str | None:
+    if finding.trouble is not None:
+        return finding.trouble
+    if finding.choices:
+        return f"it could belong to {' or '.join(finding.choices)}: choose one"
+    if finding.folder is None:
+        return "nothing tells what it is: choose a folder"
+    return None
+
+
+def _is_below(path: str, root: str) -> bool:
+    return path == root or path.startswith(root.rstrip("/") + "/")

@@ -1,0 +1,1 @@
+"""Many connections bring one file: what each fetches, how many run, what is done about failures."""
