@@ -20,7 +20,7 @@ import blake3
 import pytest
 from comfystow.core.config import load_settings
 from comfystow.core.engine.sync_client import SyncEngineClient
-from comfystow.core.library.reading.background import lower_priority
+from comfystow.core.library.background import lower_priority
 from comfystow.core.library.reading.hashing import hash_file
 from comfystow.core.records.download import DownloadState, Verified
 from comfystow.core.records.library import DigestOrigin, LibraryFilter

@@ -44,7 +44,7 @@ def far_hub(authority, tmp_path_factory) -> Iterator[Hub]:
 def trusted(authority, monkeypatch) -> None:
     context = ssl.create_default_context()
     authority.configure_trust(context)
-    for module in ("transfer.pool", "net.pinning"):
+    for module in ("transfer.connections.pool", "net.pinning"):
         monkeypatch.setattr(f"comfystow.core.{module}.ssl_context", lambda: context)
 
 

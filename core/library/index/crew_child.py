@@ -21,7 +21,7 @@ _NICE = 5
 def _main() -> None:
     runpy.run_path(str(_TREE / "__main__.py"), run_name="comfystow_loader")["_load_tree"]()
     importlib.import_module(".core.library.background", _PACKAGE).lower_priority(nice=_NICE, idle_disk=False)
-    look_into = importlib.import_module(".core.library.examine", _PACKAGE).look_into
+    look_into = importlib.import_module(".core.library.index.examine", _PACKAGE).look_into
     for line in sys.stdin:
         seen = [look_into(base64.b64decode(path), size) for path, size in json.loads(line)]
         sys.stdout.write(json.dumps([(one.columns, one.unreadable) for one in seen]) + "\n")

@@ -19,7 +19,7 @@ from ...errors import StorageError
 from ...records.library import LibraryFile
 from ...records.reading import Purpose, ReadProgress, ReadReport
 from ..index.index import LibraryIndex
-from .background import lower_priority
+from ..background import lower_priority
 from .proof import Outcome, read_one
 from .wanted import Wanted
 
