@@ -18,8 +18,8 @@ from dataclasses import replace
 from ...errors import StorageError
 from ...records.library import LibraryFile
 from ...records.reading import Purpose, ReadProgress, ReadReport
-from ..index.index import LibraryIndex
 from ..background import lower_priority
+from ..index.index import LibraryIndex
 from .proof import Outcome, read_one
 from .wanted import Wanted
 
