@@ -73,8 +73,19 @@ export class Actions {
     return this.#run(keyOf(model), async () => {
       const { subfolder } = splitPath(model.name);
       await this.#submit({ source: variant.source, folder_name: model.folder, subfolder, filename: variant.name });
-      const named = subfolder === null ? variant.name : `${subfolder}/${variant.name}`;
-      for (const use of model.uses) this.#host.replaceValue(use.node_id, model.name, named);
+      this.#rename(model, subfolder === null ? variant.name : `${subfolder}/${variant.name}`);
+      await this.#missing.check({ force: true });
+    });
+  }
+
+  /**
+   * Let the open graph name the file that is here already.
+   *
+   * @param {Stow.Model} model
+   */
+  relink(model) {
+    return this.#run(keyOf(model), async () => {
+      this.#rename(model, model.near_name ?? "");
       await this.#missing.check({ force: true });
     });
   }
@@ -82,6 +93,8 @@ export class Actions {
   /** Write into the open graph where its models come from; saving the workflow is the user's. */
   saveSources() {
     return this.#run("sources", async () => {
+      // Another workflow may have been opened since: its nodes have the same numbers.
+      if (!this.#missing.ofOpen) return void (await this.#missing.check({ force: true }));
       const written = this.#host.embedSources(this.#forecast.sources);
       if (written > 0) this.#host.notify("success", "Sources are in the workflow", "Save it to keep them.");
       await this.#missing.check({ force: true });
@@ -173,6 +186,27 @@ export class Actions {
     });
   }
 
+  /** Try all again that failed. */
+  retryFailed() {
+    return this.#run("all", async () => {
+      this.#take(await this.#api.request("POST", "/downloads/retry-failed"));
+      await this.#downloads.load();
+    });
+  }
+
+  /**
+   * Fetch a download before all that wait.
+   *
+   * @param {Stow.Download} download
+   */
+  moveFirst(download) {
+    return this.#run(download.id, async () => {
+      const path = `/downloads/${encodeURIComponent(download.id)}`;
+      this.#take(await this.#api.request("PATCH", path, { position: 0 }));
+      await this.#downloads.load();
+    });
+  }
+
   /**
    * Let the server read the library: to prove it whole, or to find where unknown files come from; or let it stop.
    *
@@ -237,7 +271,17 @@ export class Actions {
     const waiting = [...this.#waiting.values()];
     this.#waiting.clear();
     await Promise.all(waiting.map((call) => call()));
+    this.#library.stale();
     await this.#missing.check({ force: true });
+  }
+
+  /**
+   * @param {Stow.Model} model
+   * @param {string} name what its nodes are to name instead
+   */
+  #rename(model, name) {
+    if (!this.#missing.ofOpen) return;
+    for (const use of model.uses) this.#host.replaceValue(use.node_id, model.name, name);
   }
 
   /**

@@ -1,7 +1,11 @@
 /** The client of `/comfystow/v1`. */
 
+import { learnTime } from "./clock.mjs";
+
 const BASE = "/comfystow/v1";
 const SECRET_KEY = "comfystow.secret";
+/** Longer than any route of ours holds its answer back; without it a server that hangs would hold a button for ever. */
+const TIMEOUT_MS = 120_000;
 
 /** An answer that is an error, or none at all; `code`, `message` and `hint` are the server's. */
 export class StowError extends Error {
@@ -58,11 +62,13 @@ export class Api {
     }
     let response;
     try {
-      const options = method === "GET" ? { method, headers } : { method, headers, body: JSON.stringify(body ?? {}) };
-      response = await this.#fetch(BASE + path, options);
+      const signal = AbortSignal.timeout(TIMEOUT_MS);
+      const sent = method === "GET" ? {} : { body: JSON.stringify(body ?? {}) };
+      response = await this.#fetch(BASE + path, { method, headers, signal, ...sent });
     } catch {
       throw unreachable();
     }
+    learnTime(response.headers.get("Date"));
     const answer = await read(response);
     if (response.ok) return answer;
     throw failure(response.status, answer?.error);
@@ -93,11 +99,34 @@ function unreachable() {
  * @param {Partial<Stow.ErrorInfo> | undefined} error
  */
 function failure(status, error) {
+  const way = error === undefined ? strange(status) : null;
   return new StowError({
     status,
     code: error?.code ?? "unexpected",
-    message: error?.message ?? `The server answered ${status}`,
-    hint: error?.hint ?? null,
-    retryable: error?.retryable ?? false,
+    message: error?.message ?? way?.message ?? `The server answered ${status}`,
+    hint: error?.hint ?? way?.hint ?? null,
+    retryable: error?.retryable ?? way?.retryable ?? false,
   });
+}
+
+/**
+ * What an answer means that is not our server's: it stands behind a proxy, or ComfyUI has no ComfyStow any more.
+ *
+ * @param {number} status
+ */
+function strange(status) {
+  const message = `The server answered ${status}`;
+  if (status === 401 || status === 403)
+    return { message, hint: "log in where this page came from, and load it again", retryable: false };
+  if (status === 404 || status === 405)
+    return {
+      message,
+      hint: "restart ComfyUI and load this page again: ComfyStow was changed or removed",
+      retryable: false,
+    };
+  if (status === 413)
+    return { message, hint: "the proxy before ComfyUI takes no request of this size", retryable: false };
+  if (status === 429 || status >= 500)
+    return { message, hint: "ComfyUI or the proxy before it is busy; it goes on by itself", retryable: true };
+  return { message, hint: null, retryable: false };
 }

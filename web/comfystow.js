@@ -1,6 +1,7 @@
 /** The extension's only auto-loaded file: it puts the parts together and hands them to ComfyUI. */
 
 import { Actions } from "./actions.mjs";
+import { Again } from "./again.mjs";
 import { Api } from "./api.mjs";
 import { standBeside } from "./beside.mjs";
 import { browserClock } from "./clock.mjs";
@@ -21,19 +22,26 @@ import { Watch } from "./watch.mjs";
 
 const OFFER_SETTING = "ComfyStow.OfferTab";
 
+const seen = () => !document.hidden;
 const api = new Api(host.fetchApi, localStorage);
 const downloads = new Downloads(api);
 const missing = new Missing(api, host);
-const system = new System(api, browserClock, () => !document.hidden);
-const pod = new Pod(api, browserClock, () => !document.hidden);
-const library = new Library(api, browserClock);
-const change = new Change(api, browserClock);
+const system = new System(api, browserClock, seen);
+const pod = new Pod(api, browserClock, seen);
+const library = new Library(api, browserClock, seen);
+const change = new Change(api, browserClock, seen);
 const ui = new Ui();
 const forecast = new Forecast(api, missing, browserClock);
 const actions = new Actions({ api, downloads, missing, library, forecast, host, ui });
 const panel = new Panel({ host, downloads, missing, system, pod, library, change, forecast, ui, actions }, VIEWS);
-const watch = new Watch(missing, browserClock);
+const watch = new Watch(missing, browserClock, seen);
 const offer = new Offer({ open: openTab, wanted: () => !panel.open && host.setting(OFFER_SETTING) !== false });
+
+const asks = {
+  downloads: new Again(() => void downloads.load(), browserClock, seen),
+  missing: new Again(() => void missing.check({ force: true }), browserClock, seen),
+  pod: new Again(() => void pod.load(), browserClock, seen),
+};
 
 let pointerHeld = false;
 let opened = false;
@@ -74,13 +82,24 @@ missing.addEventListener("checked", () => {
   if (panel.open && ui.view === "missing") void forecast.look();
 });
 missing.onChange(() => {
-  if (missing.phase === "failed" && missing.error?.needsSecret && ui.lock === null) ui.setLock({ wrong: false });
-  if (missing.phase === "failed" && missing.error?.retryable) watch.failed();
+  if (missing.phase === "failed" && missing.error?.retryable) asks.missing.failed();
   if (missing.phase !== "ready") return;
+  asks.missing.answered();
   host.setBadge(summary(missing.models).missing.length);
   if (!opened || !missing.current) return;
   opened = false;
   offer.say(missing.models);
+});
+
+downloads.onChange(() => (downloads.error?.retryable ? asks.downloads.failed() : asks.downloads.answered()));
+pod.onChange(() => (pod.error?.retryable && pod.view === null ? asks.pod.failed() : asks.pod.answered()));
+for (const store of [downloads, missing, library, change, system, pod]) {
+  store.onChange(() => {
+    if (store.error?.needsSecret && ui.lock === null) ui.setLock({ wrong: false });
+  });
+}
+document.addEventListener("visibilitychange", () => {
+  for (const part of [watch, library, change, system, pod, ...Object.values(asks)]) part.turned();
 });
 
 function openTab(view = "missing") {
@@ -97,9 +116,10 @@ function notify(alert) {
 }
 
 async function readAgain() {
-  await downloads.load();
-  if (pod.there) void pod.load();
   watch.disk();
+  library.stale();
+  if (pod.there) void pod.load();
+  await downloads.load();
 }
 
 /**

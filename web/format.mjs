@@ -1,6 +1,14 @@
 /** Numbers and names as a person reads them. */
 
-const BYTE_UNITS = ["bytes", "KB", "MB", "GB", "TB"];
+const BYTE_UNITS = ["bytes", "KB", "MB", "GB", "TB", "PB", "EB"];
+/** How much of a name's end stays when it is cut: `…fp8.safetensors`. */
+const TAIL_CHARACTERS = 16;
+/** A name of right-to-left letters is cut before its suffix only: a run of them that is cut reads in the wrong order. */
+const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/;
+/** What cannot be seen, or turns around what stands beside it (Unicode's Cc and its controls of direction). */
+const UNSEEN = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;
+/** Beyond this a time that is left is no forecast. */
+const MOST_DAYS = 99;
 
 /**
  * Decimal units, as disks and hubs count: `228 MB`, `17.2 GB`.
@@ -37,7 +45,7 @@ export function rate(bytesPerSecond) {
 
 /**
  * @param {number | null | undefined} seconds
- * @returns {string} `8 s`, `1 min 52 s`, `2 h 5 min`, `3 days`; empty when unknown
+ * @returns {string} `8 s`, `1 min 52 s`, `2 h 5 min`, `3 days`, `over 99 days`; empty when unknown
  */
 export function duration(seconds) {
   if (seconds === null || seconds === undefined || !Number.isFinite(seconds)) return "";
@@ -46,6 +54,7 @@ export function duration(seconds) {
   if (whole < 3600) return pair(Math.floor(whole / 60), "min", whole % 60, "s");
   if (whole < 86400) return pair(Math.floor(whole / 3600), "h", Math.floor((whole % 3600) / 60), "min");
   const days = Math.round(whole / 86400);
+  if (days > MOST_DAYS) return `over ${MOST_DAYS} days`;
   return `${days} ${days === 1 ? "day" : "days"}`;
 }
 
@@ -69,6 +78,15 @@ export function money(dollars) {
 }
 
 /**
+ * Make a stranger's name fit for one line: what cannot be seen is shown as a box.
+ *
+ * @param {string} text
+ */
+export function seen(text) {
+  return text.replace(UNSEEN, "\ufffd");
+}
+
+/**
  * Split a name so that the end stays when it is cut: `…fp8.safetensors` tells files apart better than their beginning.
  *
  * @param {string} name
@@ -76,7 +94,8 @@ export function money(dollars) {
  */
 export function splitName(name) {
   const characters = [...name];
-  const tail = Math.min(18, Math.max(0, characters.length - 4));
+  const end = RIGHT_TO_LEFT.test(name) ? (name.match(/\.[a-z0-9]{1,12}$/i)?.[0].length ?? 0) : TAIL_CHARACTERS;
+  const tail = Math.min(end, Math.max(0, characters.length - 4));
   return [characters.slice(0, characters.length - tail).join(""), characters.slice(characters.length - tail).join("")];
 }
 
@@ -96,7 +115,12 @@ export function splitPath(name) {
  * @param {string} many
  */
 export function count(number, one, many) {
-  return `${number} ${number === 1 ? one : many}`;
+  return `${grouped(number)} ${number === 1 ? one : many}`;
+}
+
+/** @param {number} number a whole one: `10,000` */
+export function grouped(number) {
+  return String(number).replace(/\B(?=(\d{3})+$)/g, ",");
 }
 
 /**

@@ -398,7 +398,8 @@ declare namespace Stow {
   interface ChangePlan {
     id: string;
     kind: "organise" | "dedupe" | "prune" | "delete" | "empty" | "undo";
-    title: string;
+    /** Left out while it is planned or carried out. */
+    title?: string;
     state: "planning" | "planned" | "applying" | "applied" | "stopped" | "undone";
     actions: ChangeAction[];
     bytes: number;
@@ -411,7 +412,8 @@ declare namespace Stow {
     created_at: number;
     ended_at: number | null;
     undone_by: string | null;
-    problems: { path: string; reason: string }[];
+    undoable?: boolean;
+    problems: { path: string | null; reason: string }[];
   }
 
   interface ChangeAction {
@@ -424,6 +426,7 @@ declare namespace Stow {
     conflict: string | null;
     evidence: string | null;
     note: string | null;
+    step?: string;
   }
 
   interface WorkflowNode {
@@ -543,8 +546,8 @@ declare namespace Stow {
     /** Called when the view comes into sight and when it goes out of it. */
     shown?(context: Context): void;
     hidden?(context: Context): void;
-    /** Called when what it shows was scrolled, or drawn anew; `main` is what scrolls. */
-    scrolled?(context: Context, main: HTMLElement): void;
+    /** Called when what it shows was scrolled, or drawn anew (`drawn`); `main` is what scrolls. */
+    scrolled?(context: Context, main: HTMLElement, drawn: boolean): void;
   }
 
   interface Context {

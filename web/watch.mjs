@@ -2,22 +2,25 @@
 
 const AFTER_LOAD_MS = 300;
 const AFTER_CHANGE_MS = 1000;
-const AFTER_FAILURE_MS = 4000;
 
 export class Watch {
   #missing;
   #clock;
+  #visible;
   /** @type {unknown} */
   #timer = null;
   #force = false;
+  #owed = false;
 
   /**
    * @param {import("./stores/missing.mjs").Missing} missing
    * @param {Pick<Stow.Clock, "after" | "cancel">} clock
+   * @param {() => boolean} visible whether the page can be seen
    */
-  constructor(missing, clock) {
+  constructor(missing, clock, visible) {
     this.#missing = missing;
     this.#clock = clock;
+    this.#visible = visible;
   }
 
   /** A workflow was opened, or the page has just loaded. */
@@ -30,9 +33,9 @@ export class Watch {
     this.#plan(AFTER_CHANGE_MS, false);
   }
 
-  /** The server could not answer, and may soon: its engine was being started. */
-  failed() {
-    if (this.#timer === null) this.#plan(AFTER_FAILURE_MS, true);
+  /** The page came into sight again, or went out of it: what changed meanwhile is looked at once. */
+  turned() {
+    if (this.#owed && this.#visible()) this.#plan(AFTER_LOAD_MS, false);
   }
 
   /** Files came or went, or the connection was lost for a while. */
@@ -46,6 +49,8 @@ export class Watch {
    */
   #plan(milliseconds, force) {
     this.#force ||= force;
+    this.#owed = !this.#visible();
+    if (this.#owed) return;
     if (this.#timer !== null) this.#clock.cancel(this.#timer);
     this.#timer = this.#clock.after(milliseconds, () => {
       this.#timer = null;

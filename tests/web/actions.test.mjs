@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { keyOf } from "../../web/stores/missing.mjs";
-import { download, model, parts } from "./parts.mjs";
+import { download, model, parts, WORKFLOW } from "./parts.mjs";
 
 test("a click asks for the file under the workflow's own name, subfolder and all", async (t) => {
   const { server, actions, downloads } = await parts(t);
@@ -110,4 +110,43 @@ test("a cancelled download can be taken back", async (t) => {
   assert.equal(downloads.get("1")?.state, "cancelled");
   await actions.control(download("1"), "retry");
   assert.equal(downloads.get("1")?.state, "queued");
+});
+
+test("sources and names of one workflow are not written into another that was opened meanwhile", async (t) => {
+  const { server, actions, missing, forecast, host } = await parts(t);
+  const near = model("a.safetensors", { state: "near", near_name: "b.safetensors", uses: [{ node_id: "1" }] });
+  server.state.models = [near];
+  server.state.sources = [{ name: "a", url: "https://x", directory: "vae", hash: null, nodes: ["1"], adds: "address" }];
+  await missing.check();
+  /** @type {unknown[]} */
+  const written = [];
+  Object.assign(host, {
+    replaceValue: (/** @type {unknown[]} */ ...asked) => void written.push(asked),
+    embedSources: (/** @type {unknown[]} */ ...asked) => void written.push(asked),
+    workflow: () => ({ ...WORKFLOW, id: "other" }),
+  });
+  forecast.sources = server.state.sources;
+  await actions.relink(near);
+  await missing.check({ force: true });
+  Object.assign(host, { workflow: () => WORKFLOW });
+  await actions.saveSources();
+  assert.deepEqual(written, []);
+  await missing.check({ force: true });
+  await actions.relink(near);
+  assert.deepEqual(written, [["1", "a.safetensors", "b.safetensors"]]);
+});
+
+test("a download is put before those that wait, and all that failed are tried again", async (t) => {
+  const { server, actions, downloads } = await parts(t);
+  server.state.downloads = [download("1"), download("2", { state: "failed" })];
+  await downloads.load();
+  await actions.moveFirst(download("1"));
+  await actions.retryFailed();
+  assert.deepEqual(
+    server.asked.filter(({ method }) => method !== "GET").map(({ method, path, body }) => [method, path, body]),
+    [
+      ["PATCH", "/downloads/1", { position: 0 }],
+      ["POST", "/downloads/retry-failed", {}],
+    ],
+  );
 });

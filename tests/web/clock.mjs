@@ -5,6 +5,11 @@ export class FakeClock {
   #plans = new Map();
   #next = 1;
 
+  /** How many timers run. */
+  get planned() {
+    return this.#plans.size;
+  }
+
   now = () => this.time;
   frame = (call) => void this.after(0, call);
 

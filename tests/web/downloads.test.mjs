@@ -85,3 +85,37 @@ test("a server that is away leaves what is known, and says so", async (t) => {
   assert.equal(downloads.error?.code, "unreachable");
   assert.equal(downloads.all.length, 1);
 });
+
+test("what an event told while the list was being read is not overwritten by it", async (t) => {
+  const { downloads } = await parts(t);
+  /** @type {((answer: unknown) => void)[]} */
+  const answers = [];
+  const store = new /** @type {any} */ (downloads.constructor)({
+    request: () => new Promise((done) => answers.push(done)),
+  });
+  const done = heard(store, "completed");
+  const first = store.load();
+  store.merge([download("1", { state: "running" })]);
+  store.merge([download("1", { state: "completed" })]);
+  answers[0]?.({ downloads: [download("1", { state: "running" }), download("2")] });
+  await first;
+  assert.deepEqual([store.get("1").state, store.get("2").state, done.times], ["completed", "queued", 1]);
+  const [second, third] = [store.load(), store.load()];
+  answers[2]?.({ downloads: [download("3")] });
+  answers[1]?.({ downloads: [download("2")] });
+  await Promise.all([second, third]);
+  assert.deepEqual(
+    store.all.map((/** @type {any} */ entry) => entry.id),
+    ["3"],
+  );
+});
+
+test("a long history does not make every card slow", async (t) => {
+  const { downloads } = await parts(t);
+  downloads.merge(Array.from({ length: 20_000 }, (_, id) => download(String(id), { filename: `${id}.safetensors` })));
+  const list = downloads.all;
+  assert.equal(downloads.forModel(model("19999.safetensors"))?.id, "19999");
+  assert.equal(downloads.all, list);
+  downloads.merge([download("new", { filename: "19999.safetensors", created_at: 5 })]);
+  assert.equal(downloads.forModel(model("19999.safetensors"))?.id, "new");
+});

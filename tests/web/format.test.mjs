@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { count, duration, progress, rate, size, splitName, splitPath } from "../../web/format.mjs";
+import { count, duration, progress, rate, seen, size, splitName, splitPath } from "../../web/format.mjs";
 
 test("sizes are decimal and need no second look", () => {
   const written = [0, 999, 1000, 335_304_388, 999_949_999, 999_950_000, 17_246_524_772, 4_000_000_000_000].map(size);
@@ -28,9 +28,23 @@ test("durations have two units at most", () => {
 });
 
 test("a name that is cut keeps its end", () => {
-  assert.deepEqual(splitName("flux1-dev-fp8.safetensors"), ["flux1-d", "ev-fp8.safetensors"]);
+  assert.deepEqual(splitName("flux1-dev-fp8.safetensors"), ["flux1-dev", "-fp8.safetensors"]);
   assert.deepEqual(splitName("🎨.sft"), ["🎨.sf", "t"]);
   assert.equal(splitName("x").join(""), "x");
+});
+
+test("letters that run from right to left are not cut apart, and what cannot be seen is shown", () => {
+  const stem = "نموذج-عربي-طويل-جدا";
+  assert.deepEqual(splitName(`${stem}.safetensors`), [stem, ".safetensors"]);
+  assert.equal(seen("a\u202Egnp.exe\n\tb"), "a\ufffdgnp.exe\ufffd\ufffdb");
+  assert.equal(seen("日本 🎨 é"), "日本 🎨 é");
+});
+
+test("huge numbers stay short", () => {
+  assert.deepEqual(
+    [size(2.5e15), size(7e18), duration(1e12), count(1_234_567, "file", "files")],
+    ["2.5 PB", "7.0 EB", "over 99 days", "1,234,567 files"],
+  );
 });
 
 test("a combo's value is split at both separators", () => {

@@ -89,3 +89,33 @@ test("only an exact or high candidate is taken without asking", () => {
   assert.deepEqual(taken, [true, true, false, false]);
   assert.equal(certain(model("a", { candidates: [] })), null);
 });
+
+test("another workflow does not stand there with the models of the last one", async (t) => {
+  const { server, missing, host } = await parts(t);
+  server.state.models = [model("a.safetensors")];
+  await missing.check();
+  host.workflow = () => ({ id: WORKFLOW.id, nodes: [] }); // the same one, edited: its list stays until the answer is here
+  const edited = missing.check();
+  assert.deepEqual([missing.phase, missing.models.length, missing.ofOpen], ["ready", 1, true]);
+  await edited;
+  host.workflow = () => ({ id: "other", nodes: [{ id: 1, type: "x", widgets_values: ["b.safetensors"] }] });
+  assert.equal(missing.ofOpen, false);
+  const opened = missing.check();
+  assert.deepEqual([missing.phase, missing.models.length], ["checking", 0]);
+  await opened;
+  assert.deepEqual([missing.phase, missing.ofOpen], ["ready", true]);
+  const copy = { ...host.workflow(), id: "its copy" };
+  host.workflow = () => copy;
+  const looked = missing.check();
+  assert.deepEqual([missing.phase, missing.models.length], ["ready", 1]); // it needs the same
+  assert.deepEqual([await looked, missing.ofOpen], [true, true]);
+});
+
+test("what is known of a workflow stays while the server is away", async (t) => {
+  const { server, missing } = await parts(t);
+  server.state.models = [model("a.safetensors")];
+  await missing.check();
+  server.state.errors = { "POST /workflow/missing": { status: 503, code: "engine_unavailable", message: "away" } };
+  await missing.check({ force: true });
+  assert.deepEqual([missing.phase, missing.models.length, missing.workflow?.id], ["failed", 1, WORKFLOW.id]);
+});

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Combos } from "../../web/combos.mjs";
+import { Again } from "../../web/again.mjs";
 import { Watch } from "../../web/watch.mjs";
 import { FakeClock } from "./clock.mjs";
 import { download, model, parts } from "./parts.mjs";
@@ -75,7 +76,9 @@ test("many changes of a workflow are one look, and news from the disk is not los
   const clock = new FakeClock();
   /** @type {object[]} */
   const looks = [];
-  const watch = new Watch(/** @type {any} */ ({ check: async (options) => void looks.push(options) }), clock);
+  const sight = { visible: true };
+  const missing = /** @type {any} */ ({ check: async (options) => void looks.push(options) });
+  const watch = new Watch(missing, clock, () => sight.visible);
   watch.opened();
   watch.disk();
   for (let change = 0; change < 20; change += 1) {
@@ -87,7 +90,54 @@ test("many changes of a workflow are one look, and news from the disk is not los
   watch.edited();
   clock.pass(2000);
   assert.deepEqual(looks[1], { force: false });
-  watch.failed();
-  clock.pass(5000);
-  assert.deepEqual(looks[2], { force: true });
+});
+
+test("a page that nobody sees looks at nothing, and at what it missed when it is seen again", () => {
+  const clock = new FakeClock();
+  /** @type {object[]} */
+  const looks = [];
+  const sight = { visible: false };
+  const missing = /** @type {any} */ ({ check: async (options) => void looks.push(options) });
+  const watch = new Watch(missing, clock, () => sight.visible);
+  watch.disk();
+  watch.edited();
+  clock.pass(60_000);
+  assert.deepEqual([looks, clock.planned], [[], 0]);
+  sight.visible = true;
+  watch.turned();
+  clock.pass(1000);
+  watch.turned();
+  clock.pass(1000);
+  assert.deepEqual(looks, [{ force: true }]);
+});
+
+test("what is not answered is asked again, later each time, and not while nobody looks", () => {
+  const clock = new FakeClock();
+  const sight = { visible: true };
+  const asked = { times: 0 };
+  const again = new Again(
+    () => {
+      asked.times += 1;
+      again.failed();
+    },
+    clock,
+    () => sight.visible,
+  );
+  again.failed();
+  again.failed();
+  clock.pass(4000);
+  assert.equal(asked.times, 1);
+  clock.pass(8000);
+  assert.equal(asked.times, 2);
+  clock.pass(3_600_000);
+  assert.ok(asked.times > 50 && asked.times < 70, String(asked.times));
+  sight.visible = false;
+  again.turned();
+  assert.equal(clock.planned, 0);
+  const before = asked.times;
+  sight.visible = true;
+  again.turned();
+  assert.equal(asked.times, before + 1);
+  again.answered();
+  assert.equal(clock.planned, 0);
 });

@@ -37,8 +37,8 @@ export async function parts(test) {
   const sight = { visible: true };
   const system = new System(api, clock, () => sight.visible);
   const pod = new Pod(api, clock, () => sight.visible);
-  const library = new Library(api, clock);
-  const change = new Change(api, clock);
+  const library = new Library(api, clock, () => sight.visible);
+  const change = new Change(api, clock, () => sight.visible);
   const ui = new Ui();
   const forecast = new Forecast(api, missing, clock);
   const actions = new Actions({ api, downloads, missing, library, forecast, host, ui });

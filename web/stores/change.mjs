@@ -7,11 +7,19 @@
 import { Store } from "./store.mjs";
 
 const BUSY_MS = 700;
+/** After an answer that did not come: the engine may be starting. */
+const RETRY_MS = 3000;
+
+/** @typedef {"organise" | "dedupe" | "prune" | "delete"} ChangeVerb */
+/** @typedef {{ directory?: string, ids?: number[], to_bytes?: number, clash?: "rename", choose?: Record<string, string> }} ChangeWish */
 
 export class Change extends Store {
   #api;
   #clock;
+  #visible;
   #looking = false;
+  /** @type {{ verb: ChangeVerb, wanted: ChangeWish }} what the plan was asked for with */
+  #wish = { verb: "organise", wanted: {} };
   /** @type {unknown} */
   #timer = null;
   /** @type {"idle" | "planning" | "planned" | "applying"} */
@@ -24,22 +32,34 @@ export class Change extends Store {
   error = null;
   /** Whether the form that asks for a folder to organise is open. */
   asking = false;
+  /** Whether it was asked to stop, and did not yet. */
+  stopping = false;
 
   /**
    * @param {Pick<import("../api.mjs").Api, "request">} api
    * @param {Pick<Stow.Clock, "after" | "cancel">} clock
+   * @param {() => boolean} visible whether the page can be seen
    */
-  constructor(api, clock) {
+  constructor(api, clock, visible) {
     super();
     this.#api = api;
     this.#clock = clock;
+    this.#visible = visible;
   }
 
   /** Somebody looks. */
   look() {
     this.#looking = true;
-    if (this.phase === "planning" || this.phase === "applying") this.#later();
+    if (this.#busy) this.#later();
     else void this.#recent();
+  }
+
+  /** The page came into sight again, or went out of it. */
+  turned() {
+    if (!this.#looking) return;
+    this.leave();
+    if (this.#visible()) this.look();
+    else this.#looking = true;
   }
 
   /** Nobody looks any more; the server goes on. */
@@ -58,13 +78,31 @@ export class Change extends Store {
   /**
    * Ask for a plan; nothing is changed by it.
    *
-   * @param {"organise" | "dedupe" | "prune" | "delete"} verb
-   * @param {object} [wanted]
+   * @param {ChangeVerb} verb
+   * @param {ChangeWish} [wanted]
    */
   ask(verb, wanted = {}) {
-    if (this.phase === "planning" || this.phase === "applying") return Promise.resolve();
+    if (this.#busy) return Promise.resolve();
     this.asking = false;
+    this.#wish = { verb, wanted };
     return this.#send("planning", `/library/${verb}`, { ...wanted, apply: false });
+  }
+
+  /**
+   * Have the plan made anew with a folder for a file that nothing told the kind of.
+   *
+   * @param {string} file its name
+   * @param {string} folder
+   */
+  choose(file, folder) {
+    const { verb, wanted } = this.#wish;
+    return this.ask(verb, { ...wanted, choose: { ...wanted.choose, [file]: folder } });
+  }
+
+  /** Have the plan made anew so that files whose names are taken get names that are free. */
+  keepBoth() {
+    const { verb, wanted } = this.#wish;
+    return this.ask(verb, { ...wanted, clash: "rename" });
   }
 
   /** Carry out the plan that is shown. */
@@ -77,28 +115,39 @@ export class Change extends Store {
   /** Take the newest change back. */
   undo() {
     const last = this.last;
-    if (last === null || this.phase === "applying") return Promise.resolve();
+    if (last === null || this.#busy) return Promise.resolve();
     return this.#send("applying", "/library/undo", { id: last.id });
   }
 
   /** Stop what goes on, between two files. */
   async stop() {
     const plan = this.plan;
-    if (plan === null) return;
+    if (plan === null || this.stopping) return;
+    this.stopping = true;
+    this.changed();
     try {
-      await this.#api.request("POST", `/library/changes/${encodeURIComponent(plan.id)}/cancel`);
+      this.#take(await this.#api.request("POST", `/library/changes/${encodeURIComponent(plan.id)}/cancel`));
     } catch (error) {
-      this.error = /** @type {import("../api.mjs").StowError} */ (error);
-      this.changed();
+      this.#lost(/** @type {import("../api.mjs").StowError} */ (error));
     }
+    this.changed();
   }
 
   /** Put the plan away. */
   forget() {
-    this.phase = "idle";
-    this.plan = null;
+    this.#rest();
     this.error = null;
     this.changed();
+  }
+
+  get #busy() {
+    return this.phase === "planning" || this.phase === "applying";
+  }
+
+  #rest() {
+    this.phase = "idle";
+    this.plan = null;
+    this.stopping = false;
   }
 
   /**
@@ -107,14 +156,17 @@ export class Change extends Store {
    * @param {object} body
    */
   async #send(phase, path, body) {
-    const before = this.phase;
+    const shown = this.phase === "planned" ? this.plan : null;
     this.phase = phase;
     this.error = null;
+    this.stopping = false;
+    if (phase === "planning") this.plan = null;
     this.changed();
     try {
       this.#take(await this.#api.request("POST", path, body));
     } catch (error) {
-      this.phase = before === "planned" ? "planned" : "idle";
+      this.plan = shown;
+      this.phase = shown === null ? "idle" : "planned";
       this.error = /** @type {import("../api.mjs").StowError} */ (error);
     }
     this.changed();
@@ -128,32 +180,51 @@ export class Change extends Store {
       this.#later();
       return;
     }
+    this.stopping = false;
     if (plan.state === "planned") {
       this.phase = "planned";
       return;
     }
-    this.phase = "idle";
-    this.plan = null;
+    this.#rest();
     // What was taken back is over; the change before it may be the next to be taken back.
     if (plan.kind === "undo") void this.#recent();
     else this.last = plan;
     this.dispatchEvent(new Event("applied"));
   }
 
-  #later() {
-    if (!this.#looking || this.#timer !== null) return;
-    this.#timer = this.#clock.after(BUSY_MS, async () => {
+  /** @param {number} [milliseconds] until it is asked how far it is */
+  #later(milliseconds = BUSY_MS) {
+    if (!this.#looking || !this.#visible() || this.#timer !== null) return;
+    this.#timer = this.#clock.after(milliseconds, async () => {
       this.#timer = null;
       const plan = this.plan;
       if (plan === null) return;
       try {
-        this.#take(await this.#api.request("GET", `/library/changes/${encodeURIComponent(plan.id)}`));
+        const answer = await this.#api.request("GET", `/library/changes/${encodeURIComponent(plan.id)}`);
+        this.error = null;
+        this.#take(answer);
       } catch (error) {
-        this.error = /** @type {import("../api.mjs").StowError} */ (error);
-        this.phase = "idle";
+        this.#lost(/** @type {import("../api.mjs").StowError} */ (error));
       }
       this.changed();
     });
+  }
+
+  /**
+   * How far it is was not told. The server goes on while its answer does not come; a plan that was stopped ends in an
+   * error, and that was wanted.
+   *
+   * @param {import("../api.mjs").StowError} error
+   */
+  #lost(error) {
+    if (error.retryable) {
+      this.error = error;
+      this.#later(RETRY_MS);
+      return;
+    }
+    this.error = this.stopping && error.code === "conflict" ? null : error;
+    this.#rest();
+    void this.#recent();
   }
 
   /** Read what goes on, and which change came last. */

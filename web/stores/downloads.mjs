@@ -31,8 +31,14 @@ export function folderOf(download) {
 export class Downloads extends Store {
   /** @type {Map<string, Stow.Download>} */
   #byId = new Map();
+  /** @type {readonly Stow.Download[] | null} made when it is asked for: the history may be long */
+  #ordered = null;
+  /** @type {Map<string, Stow.Download[]> | null} the same by the name of the file */
+  #named = null;
   /** @type {Set<string>} completed, and the disk was not looked at since */
   #fresh = new Set();
+  /** @type {Map<string, Stow.Download> | null} what events told while the list was being read: it may be newer */
+  #meanwhile = null;
   #api;
   /** @type {import("../api.mjs").StowError | null} */
   error = null;
@@ -43,9 +49,10 @@ export class Downloads extends Store {
     this.#api = api;
   }
 
-  /** @returns {Stow.Download[]} in the queue's order */
+  /** @returns {readonly Stow.Download[]} in the queue's order */
   get all() {
-    return [...this.#byId.values()].sort((a, b) => a.position - b.position || a.created_at - b.created_at);
+    this.#ordered ??= [...this.#byId.values()].sort((a, b) => a.position - b.position || a.created_at - b.created_at);
+    return this.#ordered;
   }
 
   /** @param {string} id */
@@ -69,12 +76,9 @@ export class Downloads extends Store {
    * @returns {Stow.Download | null}
    */
   forModel(model) {
-    const { filename } = splitPath(model.name);
-    const brings = this.all.filter(
-      (download) =>
-        splitPath(nameOf(download)).filename === filename &&
-        (model.folder === null || folderOf(download) === model.folder) &&
-        download.state !== "cancelled",
+    this.#named ??= byName(this.all);
+    const brings = (this.#named.get(splitPath(model.name).filename) ?? []).filter(
+      (download) => (model.folder === null || folderOf(download) === model.folder) && download.state !== "cancelled",
     );
     return brings.sort((a, b) => b.created_at - a.created_at)[0] ?? null;
   }
@@ -98,13 +102,25 @@ export class Downloads extends Store {
 
   /** Read everything again: at start, and after the connection was lost. */
   async load() {
+    /** @type {Map<string, Stow.Download>} */
+    const meanwhile = new Map();
+    this.#meanwhile = meanwhile;
     try {
       const answer = await this.#api.request("GET", "/downloads");
+      if (meanwhile !== this.#meanwhile) return; // it is being read again
       const before = this.#byId;
-      this.#byId = new Map(listed(answer).map((download) => [download.id, download]));
+      // Every change is told by an event, so what an event told is never older for long.
+      this.#byId = new Map([
+        ...listed(answer).map((download) => /** @type {const} */ ([download.id, download])),
+        ...meanwhile,
+      ]);
+      this.#ordered = this.#named = null;
+      this.#meanwhile = null;
       this.error = null;
       for (const download of this.#byId.values()) if (before.has(download.id)) this.#tell(download, before);
     } catch (error) {
+      if (meanwhile !== this.#meanwhile) return;
+      this.#meanwhile = null;
       this.error = /** @type {import("../api.mjs").StowError} */ (error);
     }
     this.changed();
@@ -122,8 +138,10 @@ export class Downloads extends Store {
       const known = before.get(download.id);
       seen ||= known === undefined || differs(known, download);
       this.#byId.set(download.id, download);
+      this.#meanwhile?.set(download.id, download);
       this.#tell(download, before);
     }
+    if (downloads.length > 0) this.#ordered = this.#named = null;
     if (seen) this.changed();
     else if (downloads.length > 0) this.progressed();
   }
@@ -139,6 +157,19 @@ export class Downloads extends Store {
     this.#fresh.add(download.id);
     this.dispatchEvent(new CustomEvent("completed", { detail: download }));
   }
+}
+
+/** @param {readonly Stow.Download[]} downloads */
+function byName(downloads) {
+  /** @type {Map<string, Stow.Download[]>} */
+  const named = new Map();
+  for (const download of downloads) {
+    const { filename } = splitPath(nameOf(download));
+    const same = named.get(filename);
+    if (same === undefined) named.set(filename, [download]);
+    else same.push(download);
+  }
+  return named;
 }
 
 /**

@@ -6,10 +6,14 @@
 import { Store } from "./store.mjs";
 
 const PAGE = 100;
+/** So many pages are asked for at once: a flight over ten thousand rows asks for where it ends, not for every one. */
+const MOST_ASKED = 2;
 /** Typing waits this long for the next letter. */
 const TYPING_MS = 200;
-/** While the server indexes, plans or applies, it is asked again this often. */
+/** While the server indexes it is asked again this often. */
 const BUSY_MS = 1000;
+/** What could not be read is asked for again after this time: the engine may be starting. */
+const RETRY_MS = 4000;
 
 /** @type {Stow.LibraryQuery} */
 const ANYTHING = { text: "", base: null, folder: null, flag: null };
@@ -17,7 +21,10 @@ const ANYTHING = { text: "", base: null, folder: null, flag: null };
 export class Library extends Store {
   #api;
   #clock;
+  #visible;
   #looking = false;
+  /** Whether something changed while nobody saw the list. */
+  #owed = false;
   #round = 0;
   /** @type {unknown} */
   #typing = null;
@@ -25,8 +32,12 @@ export class Library extends Store {
   #again = null;
   /** @type {Map<number, Stow.LibraryFile[]>} */
   #pages = new Map();
+  /** @type {Set<number>} pages that may be other than they were read; they stand there until they are read again */
+  #old = new Set();
   /** @type {Set<number>} pages that are asked for */
   #asked = new Set();
+  /** @type {{ round: number, files: Promise<Stow.LibraryFile[]> } | null} files that no workflow names */
+  #nameless = null;
   query = ANYTHING;
   /** @type {number | null} how many files the query finds */
   total = null;
@@ -48,11 +59,13 @@ export class Library extends Store {
   /**
    * @param {Pick<import("../api.mjs").Api, "request">} api
    * @param {Pick<Stow.Clock, "after" | "cancel">} clock
+   * @param {() => boolean} visible whether the page can be seen
    */
-  constructor(api, clock) {
+  constructor(api, clock, visible) {
     super();
     this.#api = api;
     this.#clock = clock;
+    this.#visible = visible;
   }
 
   /** Somebody looks. What was read before is shown at once, and read again. */
@@ -69,9 +82,22 @@ export class Library extends Store {
     this.#typing = this.#again = null;
   }
 
+  /** The page came into sight again, or went out of it. */
+  turned() {
+    if (!this.#looking) return;
+    if (this.#visible()) {
+      if (this.#owed) this.stale();
+      return;
+    }
+    this.#owed ||= this.#again !== null || this.#typing !== null;
+    this.leave();
+    this.#looking = true;
+  }
+
   /** Files came, went or changed. */
   stale() {
-    if (this.#looking) void this.#read({ keep: true });
+    this.#owed = this.#looking && !this.#visible();
+    if (this.#looking && !this.#owed) void this.#read({ keep: true });
   }
 
   /** @param {Stow.LibraryWork} work what the server is at now */
@@ -137,7 +163,9 @@ export class Library extends Store {
   #fill() {
     const last = Math.min(this.window.last, (this.total ?? 0) - 1);
     for (let page = Math.floor(this.window.first / PAGE); page <= Math.floor(last / PAGE); page += 1) {
-      if (!this.#pages.has(page) && !this.#asked.has(page)) void this.#readPage(page, this.#round);
+      if (this.#asked.size >= MOST_ASKED) return;
+      const wanted = !this.#pages.has(page) || this.#old.has(page);
+      if (wanted && !this.#asked.has(page)) void this.#readPage(page, this.#round);
     }
   }
 
@@ -145,21 +173,21 @@ export class Library extends Store {
   async #read({ keep }) {
     const round = ++this.#round;
     this.#asked.clear();
-    const pages = this.#pages;
     const first = keep ? Math.floor(this.window.first / PAGE) : 0;
     try {
       const answer = await this.#request(first);
       if (round !== this.#round) return;
-      this.#pages = new Map();
+      this.#old = new Set(keep ? this.#pages.keys() : []);
+      if (!keep) this.#pages = new Map();
       this.#take(answer, first);
     } catch (error) {
-      if (round !== this.#round) return;
-      this.#pages = pages;
-      this.error = /** @type {import("../api.mjs").StowError} */ (error);
+      if (round === this.#round) this.#fail(/** @type {import("../api.mjs").StowError} */ (error));
+      return;
     }
     this.changed();
     this.#fill();
-    await this.#count(round);
+    // What is counted there hangs on the files, not on what is looked for.
+    if (keep || this.usage.folders.length === 0) await this.#count(round);
   }
 
   /** @param {number} round */
@@ -183,12 +211,33 @@ export class Library extends Store {
     try {
       const answer = await this.#request(page);
       if (round !== this.#round) return;
+      const before = JSON.stringify(this.totals);
       this.#take(answer, page);
-      this.progressed();
-    } catch {
-      // The page stays unread; the next look at it asks again.
+      if (JSON.stringify(this.totals) === before) this.dispatchEvent(new Event("rows"));
+      else this.changed();
+      this.#asked.delete(page);
+      this.#fill();
+    } catch (error) {
+      if (round !== this.#round) return;
+      this.#asked.delete(page);
+      this.#fail(/** @type {import("../api.mjs").StowError} */ (error));
     }
-    this.#asked.delete(page);
+  }
+
+  /** @param {import("../api.mjs").StowError} error */
+  #fail(error) {
+    this.error = error;
+    if (error.retryable) this.#later(RETRY_MS);
+    this.changed();
+  }
+
+  /** @param {number} milliseconds until all is read again, unless that is planned */
+  #later(milliseconds) {
+    if (this.#again !== null || !this.#looking) return;
+    this.#again = this.#clock.after(milliseconds, () => {
+      this.#again = null;
+      this.stale();
+    });
   }
 
   async #goesOn() {
@@ -212,17 +261,21 @@ export class Library extends Store {
   }
 
   /**
-   * That list comes whole: to make it every workflow is read. The other filters are applied here.
+   * That list comes whole: to make it every workflow is read, so it is asked for once a round. The other filters are
+   * applied here.
    *
    * @param {number} page
    * @returns {Promise<Stow.LibraryPage>}
    */
   async #unreferenced(page) {
-    const whole = await this.#api.request("GET", "/library?limit=1");
-    const answer = await this.#api.request("GET", "/library/unreferenced");
+    if (this.#nameless?.round !== this.#round) {
+      const asked = this.#api.request("GET", "/library/unreferenced").then((answer) => answer.files);
+      this.#nameless = { round: this.#round, files: asked };
+    }
+    const [whole, all] = await Promise.all([this.#api.request("GET", "/library?limit=1"), this.#nameless.files]);
     const { text, base, folder } = this.query;
     const words = text.toLowerCase().split(/\s+/).filter(Boolean);
-    const files = /** @type {Stow.LibraryFile[]} */ (answer.files).filter(
+    const files = all.filter(
       (file) =>
         words.every((word) => file.relative_path.toLowerCase().includes(word)) &&
         (base === null || file.base_model === base) &&
@@ -237,15 +290,12 @@ export class Library extends Store {
    */
   #take(answer, page) {
     this.#pages.set(page, answer.files);
+    this.#old.delete(page);
     this.total = answer.count;
     this.totals = answer.totals;
     this.roots = answer.roots;
     this.error = null;
-    if (answer.totals.scanning === null || this.#again !== null) return;
-    this.#again = this.#clock.after(BUSY_MS, () => {
-      this.#again = null;
-      this.stale();
-    });
+    if (answer.totals.scanning !== null) this.#later(BUSY_MS);
   }
 }
 

@@ -67,6 +67,12 @@ export class Missing extends Store {
     return workflow !== null && fingerprint(workflow) === this.#asked;
   }
 
+  /** Whether what is shown is of the open workflow, as it is or as it was before its last edits. */
+  get ofOpen() {
+    const workflow = this.#host.workflow();
+    return workflow !== null && this.workflow !== null && workflow.id === this.workflow.id;
+  }
+
   /**
    * Look at the open workflow again.
    *
@@ -78,7 +84,10 @@ export class Missing extends Store {
     const workflow = this.#host.workflow();
     if (workflow === null) return false;
     const asked = fingerprint(workflow);
-    if (!force && asked === this.#asked && this.phase !== "failed") return false;
+    const other = this.workflow !== null && this.workflow.id !== workflow.id;
+    if (!force && asked === this.#asked && !other && this.phase !== "failed") return false;
+    // Another workflow was opened: what the last one lacks is not to be taken for what this one does.
+    if (other && asked !== this.#asked) this.#forget();
     const round = ++this.#round;
     this.#asked = asked;
     if (this.phase !== "ready") {
@@ -127,6 +136,13 @@ export class Missing extends Store {
     this.phase = "ready";
     this.error = null;
     this.dispatchEvent(new Event("checked"));
+    this.changed();
+  }
+
+  #forget() {
+    this.phase = "checking";
+    this.models = [];
+    this.workflow = null;
     this.changed();
   }
 

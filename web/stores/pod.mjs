@@ -116,6 +116,7 @@ export class Pod extends Store {
    * @param {() => Promise<void>} act
    */
   async #run(what, act) {
+    if (this.busy.has(what)) return;
     this.busy.add(what);
     this.changed();
     try {

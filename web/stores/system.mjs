@@ -1,5 +1,6 @@
 /** What the machine does; asked for only while somebody looks, which is what keeps the server sampling. */
 
+import { serverNow } from "../clock.mjs";
 import { Store } from "./store.mjs";
 
 const EVERY_MS = 2000;
@@ -74,6 +75,7 @@ export class System extends Store {
 
   /** Let ComfyUI unload its models. */
   async free() {
+    if (this.freeing === "asked") return;
     this.freeing = "asked";
     this.changed();
     try {
@@ -134,7 +136,7 @@ export class System extends Store {
 
   /** Draw on from where the last viewer left, where anything was kept. */
   async #remember() {
-    const since = Date.now() / 1000 - KEEP_SECONDS;
+    const since = serverNow() - KEEP_SECONDS;
     try {
       const history = await this.#api.request("GET", `/system/history?since=${since}&points=${KEEP_POINTS}`);
       for (const [uuid, columns] of Object.entries(history?.gpus ?? {})) {

@@ -2,9 +2,13 @@
  * Making and patching elements.
  *
  * A view is a function from state to a fresh tree. `patch` makes the tree that is on the page equal to it and keeps
- * what is equal already, so focus, a half-typed token and the scroll position survive every redraw. Text goes through
- * text nodes only: nothing a stranger sent is ever parsed as HTML.
+ * what is equal already, so focus, a half-typed token and the scroll position survive every redraw. What carries
+ * `data-own` has its children patched by its own view alone, and a node that was on the page may be given again as it is:
+ * nothing below it is looked at then. Text goes through
+ * text nodes only: nothing a stranger sent is ever parsed as HTML, or turns around the words beside it.
  */
+
+import { seen } from "../format.mjs";
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -65,7 +69,8 @@ function append(parent, children) {
   for (const child of children) {
     if (Array.isArray(child)) append(parent, child);
     else if (child instanceof Node) parent.append(child);
-    else if (child !== null && child !== undefined && child !== false && child !== "") parent.append(String(child));
+    else if (child !== null && child !== undefined && child !== false && child !== "")
+      parent.append(seen(String(child)));
   }
 }
 
@@ -155,10 +160,25 @@ function match(cursor, wanted, kept) {
 }
 
 /**
+ * Make an element that is kept equal to a fresh one, which is used up.
+ *
+ * @template {Element} T
+ * @param {T | null} kept
+ * @param {T} fresh taken as it is where nothing was kept
+ * @returns {T}
+ */
+export function renew(kept, fresh) {
+  if (kept === null) return fresh;
+  update(kept, fresh);
+  return kept;
+}
+
+/**
  * @param {Node} node
  * @param {Node} wanted
  */
 function update(node, wanted) {
+  if (node === wanted) return;
   if (!(node instanceof Element) || !(wanted instanceof Element)) {
     if (node.nodeValue !== wanted.nodeValue) node.nodeValue = wanted.nodeValue;
     return;
@@ -170,7 +190,7 @@ function update(node, wanted) {
     if (!wanted.hasAttribute(name)) node.removeAttribute(name);
   }
   exchange(node, wanted);
-  patch(node, [...wanted.childNodes]);
+  if (!wanted.hasAttribute("data-own")) patch(node, [...wanted.childNodes]);
 }
 
 /**

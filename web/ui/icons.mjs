@@ -3,6 +3,7 @@
 export const ICONS = Object.freeze({
   add: "M8 3v10M3 8h10",
   cancel: "M4.5 4.5l7 7M11.5 4.5l-7 7",
+  first: "M3.5 3.5h9M8 13V6.5M5 9.5l3-3 3 3",
   pause: "M5.5 3.5v9M10.5 3.5v9",
   resume: "M5.5 3.5l6.5 4.5-6.5 4.5z",
   retry: "M12.5 8a4.5 4.5 0 1 1-1.3-3.2M12.5 2.5v3h-3",

@@ -31,13 +31,10 @@ export class Panel {
     const { downloads, missing, system, pod, library, change, forecast, ui } = context;
     for (const store of [downloads, missing, system, pod, library, change, forecast, ui])
       store.onChange(() => this.#paint.now());
-    for (const store of [downloads, system, pod]) store.onProgress(() => this.#paint.soon());
-    library.onProgress(() => this.#paint.now()); // rows that were asked for by scrolling: a moment's gap is seen
-    document.addEventListener("visibilitychange", () => {
-      system.turned();
-      pod.turned();
-      this.#paint.now();
-    });
+    for (const store of [downloads, system, pod, library]) store.onProgress(() => this.#paint.soon());
+    // Rows that were asked for by scrolling: a moment's gap is seen, and nothing else changed.
+    library.addEventListener("rows", () => this.open && !document.hidden && this.#scrolled(true));
+    document.addEventListener("visibilitychange", () => this.#paint.now());
     this.#themes = new MutationObserver(() => this.#paint.now());
   }
 
@@ -94,7 +91,7 @@ export class Panel {
   #draw() {
     const view = this.#view;
     this.#root.dataset.tone = toneOf(this.#root);
-    this.#look(view);
+    const turned = this.#look(view);
     const { body, foot } = view.render(this.#context);
     const locked = lockCard(this.#context);
     const frame = h(
@@ -110,7 +107,7 @@ export class Panel {
           role: "tabpanel",
           tabindex: 0,
           "aria-labelledby": `comfystow-tab-${view.id}`,
-          onScroll: () => this.#scrolled(),
+          onScroll: () => this.#scrolled(false),
         },
         h("div", { key: view.id, class: "stow-column" }, locked ?? [addForm(this.#context), body]),
       ),
@@ -121,12 +118,17 @@ export class Panel {
     // A field that has just unfolded takes the focus.
     const unfolded = [.../** @type {NodeListOf<HTMLElement>} */ (this.#root.querySelectorAll("[data-focus]"))];
     unfolded.find((field) => !before.has(field))?.focus();
-    this.#scrolled();
+    // Where the bar of tabs is wider than the panel, the one that is shown is in sight.
+    if (turned) this.#root.querySelector("[role=tab][aria-selected=true]")?.scrollIntoView({ block: "nearest" });
+    this.#scrolled(true);
   }
 
-  #scrolled() {
+  /** @param {boolean} drawn whether what it shows may be other than it was */
+  #scrolled(drawn) {
+    const view = this.#view;
+    if (view.scrolled === undefined) return;
     const main = /** @type {HTMLElement | null} */ (this.#root.querySelector(".stow-main"));
-    if (main !== null && main.clientHeight > 0) this.#view.scrolled?.(this.#context, main);
+    if (main !== null && main.clientHeight > 0) view.scrolled(this.#context, main, drawn);
   }
 
   get #view() {
@@ -143,13 +145,15 @@ export class Panel {
    * Tell a view when it comes into sight and when it goes: what it samples, it samples only while somebody looks.
    *
    * @param {Stow.View | null} view
+   * @returns {boolean} whether it is another one than before
    */
   #look(view) {
     const id = view?.id ?? "";
-    if (id === this.#looked) return;
+    if (id === this.#looked) return false;
     this.#views.find((other) => other.id === this.#looked)?.hidden?.(this.#context);
     this.#looked = id;
     view?.shown?.(this.#context);
+    return true;
   }
 
   /** @param {Stow.View} current */

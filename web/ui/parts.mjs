@@ -1,6 +1,6 @@
 /** The few pieces that every view is put together from. */
 
-import { splitName } from "../format.mjs";
+import { seen, splitName } from "../format.mjs";
 import { h, icon } from "./dom.mjs";
 
 /**
@@ -28,9 +28,9 @@ export function button(label, onClick, { primary = false, busy = false, title, e
  * @param {string} label what a screen reader and the tooltip say
  * @param {string} path
  * @param {() => void} onClick
- * @param {{ expanded?: boolean, action?: string }} [options]
+ * @param {{ expanded?: boolean, action?: string, busy?: boolean }} [options]
  */
-export function iconButton(label, path, onClick, { expanded, action } = {}) {
+export function iconButton(label, path, onClick, { expanded, action, busy = false } = {}) {
   return h(
     "button",
     {
@@ -38,18 +38,22 @@ export function iconButton(label, path, onClick, { expanded, action } = {}) {
       class: "stow-icon",
       title: label,
       "aria-label": label,
+      "aria-disabled": busy ? "true" : null,
       "aria-expanded": expanded === undefined ? null : String(expanded),
       "data-action": action,
-      onClick,
+      onClick: () => busy || onClick(),
     },
     icon(path),
   );
 }
 
-/** @param {string} name cut in the middle where it is too long */
-export function name(name) {
+/**
+ * @param {string} name cut in the middle where it is too long
+ * @param {"h2" | "span"} [tag] a heading, unless it stands in a button
+ */
+export function name(name, tag = "h2") {
   const [head, tail] = splitName(name);
-  return h("h2", { class: "stow-name", title: name }, h("span", {}, head), h("span", {}, tail));
+  return h(tag, { class: "stow-name", title: seen(name) }, h("span", {}, head), h("span", {}, tail));
 }
 
 /**
@@ -123,12 +127,13 @@ export function share(download) {
  * A sentence about what stands in the way, with its buttons beside it.
  *
  * @param {Stow.Child} text
- * @param {{ tone?: "warn" | "bad" | "good" | null, buttons?: Stow.Child, title?: string | null }} [options]
+ * @param {{ tone?: "warn" | "bad" | "good" | null, buttons?: Stow.Child, title?: string | null,
+ *           role?: "alert" | "status" | null }} [options] `role`: a screen reader says it as soon as it stands there
  */
-export function say(text, { tone = null, buttons = null, title = null } = {}) {
+export function say(text, { tone = null, buttons = null, title = null, role = null } = {}) {
   return h(
     "div",
-    { class: "stow-say" },
+    { class: "stow-say", role },
     h("p", { class: tone ? `stow-${tone}` : null, title }, typeof text === "string" ? prose(text) : text),
     buttons,
   );
@@ -147,7 +152,7 @@ export function link(label, href) {
  * @param {Stow.Child} [buttons]
  */
 export function trouble(error, buttons = null) {
-  return say(words(error), { tone: "bad", buttons });
+  return say(words(error), { tone: "bad", buttons, role: "alert" });
 }
 
 /**

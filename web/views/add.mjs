@@ -8,6 +8,8 @@ const FIELD = "stow-links";
 
 /** @type {{ link: string, error: import("../api.mjs").StowError }[]} what was refused last time */
 let refused = [];
+/** Whether the links are on their way to the server. */
+let busy = false;
 
 /** @param {Stow.Context} context */
 export function addButton({ ui, host }) {
@@ -60,7 +62,11 @@ export function addForm(context) {
         h("option", { value: "" }, "Folder by what it is"),
         ...ui.folders.map((folder) => h("option", { key: folder, value: folder }, folder)),
       ),
-      h("button", { type: "submit", class: "stow-alt", "data-action": "add-links" }, "Download"),
+      h(
+        "button",
+        { type: "submit", class: "stow-alt", "data-action": "add-links", "aria-disabled": busy ? "true" : null },
+        "Download",
+      ),
     ),
   );
 }
@@ -74,8 +80,14 @@ async function submit({ actions, ui }, event) {
   const form = /** @type {HTMLFormElement} */ (event.currentTarget);
   const field = form.querySelector("textarea");
   const links = (field?.value ?? "").split(/\s+/).filter(Boolean);
-  if (field === null || links.length === 0) return;
-  refused = await actions.add(links, form.querySelector("select")?.value || null);
+  if (field === null || links.length === 0 || busy) return;
+  busy = true;
+  ui.setAdding(true);
+  try {
+    refused = await actions.add(links, form.querySelector("select")?.value || null);
+  } finally {
+    busy = false;
+  }
   field.value = refused.map(({ link }) => link).join("\n");
   if (refused.length < links.length) ui.show("downloads");
   ui.setAdding(refused.length > 0);

@@ -1,5 +1,6 @@
 /** The sub-tab Downloads: what is on its way, what stopped, what came today. */
 
+import { serverNow } from "../clock.mjs";
 import { count, duration, progress, rate, size } from "../format.mjs";
 import { folderOf, hasEnded, isActive, nameOf } from "../stores/downloads.mjs";
 import { h } from "../ui/dom.mjs";
@@ -10,6 +11,8 @@ import { barTone, controls, obstacle, standing } from "./state.mjs";
 
 /** How long a cancelled download stands there to be taken back. */
 const UNDO_SECONDS = 600;
+/** So many rows of history are shown. */
+const MOST_OLDER = 200;
 const VERIFIED = { digest: "whole", header: "header checked", size: "size checked" };
 
 /** @type {Stow.View} */
@@ -24,6 +27,7 @@ export const downloadsView = {
 function body(context) {
   const { downloads } = context;
   const today = doneToday(downloads.all);
+  const older = doneBefore(downloads.all);
   const cancelled = downloads.all.filter(
     (download) => download.state === "cancelled" && secondsSince(download.finished_at) < UNDO_SECONDS,
   );
@@ -34,6 +38,27 @@ function body(context) {
     cancelled.map((download) => card(context, download)),
     section("Done today", today),
     today.length > 0 && h("ul", { key: "done", class: "stow-list" }, ...today.map(doneRow)),
+    older.length > 0 && history(context, older),
+  ];
+}
+
+/**
+ * What came on other days, unfolded by a click.
+ *
+ * @param {Stow.Context} context
+ * @param {readonly Stow.Download[]} older
+ */
+function history({ ui }, older) {
+  const open = ui.isUnfolded("downloads:older");
+  const label = `${open ? "Hide" : "Show"} ${count(older.length, "older model", "older models")}`;
+  return [
+    h(
+      "p",
+      { key: "older", class: "stow-line" },
+      button(label, () => ui.unfold("downloads:older"), { expanded: open, action: "older" }),
+    ),
+    open && h("ul", { key: "older-rows", class: "stow-list" }, ...older.slice(0, MOST_OLDER).map(doneRow)),
+    open && older.length > MOST_OLDER && meta([`and ${count(older.length - MOST_OLDER, "other", "others")}`]),
   ];
 }
 
@@ -58,8 +83,15 @@ function top({ downloads, actions, ui }) {
     ];
   }
   const open = downloads.all.filter((download) => !hasEnded(download));
-  if (open.length === 0) return head("Nothing on the way", "“+” adds models by their links");
   const busy = ui.isBusy("all");
+  const failed = downloads.open.filter((download) => download.state === "failed").length;
+  const wrong = ui.errorOf("all");
+  if (open.length === 0) {
+    const again = button("Retry all", () => void actions.retryFailed(), { busy, action: "retry-all" });
+    return failed > 1
+      ? [head(`${failed} downloads stopped`, "Each says why", again), wrong && trouble(wrong)]
+      : head("Nothing on the way", "“+” adds models by their links");
+  }
   const paused = open.filter((download) => download.state === "paused");
   const step =
     downloads.active.length > 0
@@ -67,7 +99,7 @@ function top({ downloads, actions, ui }) {
       : paused.length > 0 &&
         button("Resume all", () => void actions.controlAll("resume"), { busy, action: "resume-all" });
   const [title, detail] = totals(open);
-  return head(title, detail, step || null);
+  return [head(title, detail, step || null), wrong && trouble(wrong)];
 }
 
 /**
@@ -82,7 +114,11 @@ function totals(open) {
   const total = sized.reduce((sum, download) => sum + (download.bytes_total ?? 0), 0);
   const waiting = open.filter((download) => download.state === "waiting" || download.state === "queued").length;
   const paused = open.filter((download) => download.state === "paused").length;
-  const left = speed > 0 ? `${duration((total - done) / speed)} left` : "";
+  // What is paused, or waits for somebody, takes no time that could be told.
+  const rest = sized
+    .filter(isActive)
+    .reduce((sum, download) => sum + (download.bytes_total ?? 0) - download.bytes_done, 0);
+  const left = speed > 0 ? `${duration(rest / speed)} left` : "";
   const moving = [rate(speed), left].filter(Boolean).join(" · ");
   const title = moving || (running.length > 0 ? "Starting" : waiting > 0 ? "Waiting" : "Paused");
   const numbers = [
@@ -152,13 +188,29 @@ function foot({ downloads }) {
 
 /** @param {readonly Stow.Download[]} all */
 function doneToday(all) {
-  const midnight = new Date().setHours(0, 0, 0, 0) / 1000;
+  const begins = midnight();
+  return completed(all).filter((download) => (download.finished_at ?? 0) >= begins);
+}
+
+/** @param {readonly Stow.Download[]} all */
+function doneBefore(all) {
+  const begins = midnight();
+  return completed(all).filter((download) => (download.finished_at ?? 0) < begins);
+}
+
+/** @param {readonly Stow.Download[]} all newest first */
+function completed(all) {
   return all
-    .filter((download) => download.state === "completed" && (download.finished_at ?? 0) >= midnight)
+    .filter((download) => download.state === "completed")
     .sort((a, b) => (b.finished_at ?? 0) - (a.finished_at ?? 0));
+}
+
+/** Seconds since the epoch at which today began here. */
+function midnight() {
+  return new Date(serverNow() * 1000).setHours(0, 0, 0, 0) / 1000;
 }
 
 /** @param {number | null} time seconds since the epoch */
 function secondsSince(time) {
-  return time === null ? Number.POSITIVE_INFINITY : Date.now() / 1000 - time;
+  return time === null ? Number.POSITIVE_INFINITY : serverNow() - time;
 }

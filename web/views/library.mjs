@@ -1,6 +1,6 @@
 /** The sub-tab Library: every file that is here, found by what it is, and what could be tidied. */
 
-import { count, size } from "../format.mjs";
+import { count, grouped, size } from "../format.mjs";
 import { h, icon, patch } from "../ui/dom.mjs";
 import { ICONS } from "../ui/icons.mjs";
 import { button, head, trouble } from "../ui/parts.mjs";
@@ -38,9 +38,11 @@ export const libraryView = {
     change.leave();
   },
   render: (context) => ({ body: body(context), foot: foot(context) }),
-  scrolled: (context, main) => {
+  scrolled: (context, main, drawn) => {
     const ul = main.querySelector(".stow-rows");
-    if (ul !== null && context.library.see(...sight(context, main, ul))) patch(ul, rows(context));
+    if (ul === null) return;
+    const moved = context.library.see(...sight(context, main, ul));
+    if (moved || drawn) patch(ul, rows(context));
   },
 };
 
@@ -60,7 +62,7 @@ function body(context) {
     planned(context),
     working(context, library.totals),
     tidy(context, library.totals),
-    library.total === 0 ? nothing(context) : list(context),
+    library.total === 0 ? nothing(context) : list(),
   ];
 }
 
@@ -184,7 +186,7 @@ function foot({ library, change }) {
   const where =
     scanning === null
       ? `${size(totals.bytes)} in ${count(library.roots.length, "place", "places")}`
-      : `Reading headers, ${scanning.done} of ${scanning.total}`;
+      : `Reading headers, ${scanning.total === null ? grouped(scanning.done) : `${grouped(scanning.done)} of ${grouped(scanning.total)}`}`;
   return [
     where,
     button("Organise…", () => change.setAsking(!change.asking), { expanded: change.asking, action: "organise" }),

@@ -3,8 +3,9 @@
  * A row is `ROW_PX` high, the stylesheet says so too; one file at a time has its details open below its row.
  */
 
+import { serverNow } from "../clock.mjs";
 import { size } from "../format.mjs";
-import { h } from "../ui/dom.mjs";
+import { h, renew } from "../ui/dom.mjs";
 import { button, facts, meta, name, sentence, trouble } from "../ui/parts.mjs";
 import { host, kind, kindTag } from "../words.mjs";
 
@@ -15,9 +16,14 @@ const BESIDE = 12;
 /** @type {Record<string, string>} */
 const VERIFIED = { digest: "whole", header: "header checked", size: "size checked" };
 
-/** @param {Stow.Context} context */
-export function list(context) {
-  return h("ul", { key: "rows", class: "stow-list stow-rows", "aria-label": "Models" }, ...rows(context));
+/** @typedef {{ file: Stow.LibraryFile, index: number, total: number, open: boolean, row: HTMLElement }} Made */
+
+/** @type {Map<number, Made>} the rows on the page by their file: one that would be the same again is not made again */
+let made = new Map();
+
+/** Its rows are put there by `scrolled`, which knows what is in sight. */
+export function list() {
+  return h("ul", { key: "rows", class: "stow-list stow-rows", "aria-label": "Models", "data-own": "" });
 }
 
 /**
@@ -45,8 +51,10 @@ export function rows(context) {
   const total = library.total ?? 0;
   const first = Math.min(library.window.first, Math.max(0, total - 1));
   const last = Math.min(library.window.last, total - 1);
+  const before = made;
+  made = new Map();
   const shown = [];
-  for (let index = first; index <= last; index += 1) shown.push(row(context, index, total));
+  for (let index = first; index <= last; index += 1) shown.push(row(context, index, total, before));
   return [space("above", first), ...shown, space("below", total - 1 - last)];
 }
 
@@ -67,12 +75,30 @@ function space(key, count) {
  * @param {Stow.Context} context
  * @param {number} index
  * @param {number} total
+ * @param {Map<number, Made>} before
+ * @returns {HTMLElement}
  */
-function row(context, index, total) {
+function row(context, index, total, before) {
   const file = context.library.row(index);
   const place = { "aria-setsize": total, "aria-posinset": index + 1 };
-  if (file === null) return h("li", { key: `unread-${index}`, class: "stow-row", ...place }, h("p", {}, "…"));
+  // Between two answers a file may stand on two pages.
+  if (file === null || made.has(file.id))
+    return h("li", { key: `unread-${index}`, class: "stow-row", ...place }, h("span", {}, "…"));
   const open = context.library.opened === file.id;
+  const known = before.get(file.id);
+  const same = known?.file === file && known.index === index && known.total === total && !known.open && !open;
+  const shown = same ? known.row : renew(known?.row ?? null, entry(context, file, place, open));
+  made.set(file.id, { file, index, total, open, row: shown });
+  return shown;
+}
+
+/**
+ * @param {Stow.Context} context
+ * @param {Stow.LibraryFile} file
+ * @param {Stow.Props} place
+ * @param {boolean} open
+ */
+function entry(context, file, place, open) {
   const bad = file.damaged !== null;
   return h(
     "li",
@@ -90,7 +116,12 @@ function row(context, index, total) {
         { class: bad ? "stow-kind stow-bad" : "stow-kind", title: kind(file.folder) },
         bad ? "!" : kindTag(file.folder),
       ),
-      h("span", { class: "stow-what" }, name(file.name), meta(line(file), { bad })),
+      h(
+        "span",
+        { class: "stow-what" },
+        name(file.name, "span"),
+        h("span", { class: bad ? "stow-fine stow-bad" : "stow-fine" }, line(file).join("")),
+      ),
       h("span", { class: "stow-right stow-num" }, size(file.size_bytes)),
     ),
     open && details(context, file),
@@ -100,14 +131,23 @@ function row(context, index, total) {
 /** @param {Stow.LibraryFile} file */
 function line(file) {
   if (file.damaged !== null) return [sentence(file.damaged).replace(/\.$/, "")];
-  const names = file.links > 1 ? `${file.links} names, 1 copy` : null;
-  return facts([file.base_model ?? kind(file.folder), file.precision, used(file.last_used_at), names]);
+  return facts([file.base_model ?? kind(file.folder), short(file.precision), used(file.last_used_at), names(file)]);
+}
+
+/** @param {Stow.LibraryFile} file */
+function names({ links }) {
+  return links > 1 ? `${links} names, 1 copy` : null;
+}
+
+/** @param {string | null} precision `fp8_e4m3fn`, of which a list needs no more than `fp8` */
+function short(precision) {
+  return precision?.replace(/_e\dm\d\w*$/, "") ?? null;
 }
 
 /** @param {number | null} at seconds since the epoch; unknown for what no prompt has used since we look */
 function used(at) {
   if (at === null) return null;
-  const days = Math.floor((Date.now() / 1000 - at) / 86400);
+  const days = Math.floor((serverNow() - at) / 86400);
   if (days < 1) return "used today";
   return days < 60 ? `used ${days} ${days === 1 ? "day" : "days"} ago` : `used ${Math.floor(days / 30)} months ago`;
 }
@@ -126,10 +166,12 @@ function details({ change, actions, ui }, file) {
     meta(
       facts([
         kind(file.folder),
+        file.precision,
         file.parameters !== null && `${parameters(file.parameters)} parameters`,
         file.vram_bytes !== null && `${size(file.vram_bytes)} in VRAM`,
         file.verified !== null && VERIFIED[file.verified],
         file.source === null ? "origin unknown" : host(file.source),
+        names(file),
       ]),
     ),
     wrong !== null && trouble(wrong),

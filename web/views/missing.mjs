@@ -16,9 +16,11 @@ export const missingView = {
   count: ({ missing }) => summary(missing.models).missing.length || null,
   render: (context) => {
     const { missing } = context;
-    if (missing.phase === "failed") return { body: failed(context), foot: ["Not checked", null] };
-    if (missing.phase !== "ready") return { body: waiting(context), foot: ["Not checked yet", null] };
-    return { body: list(context), foot: foot(context) };
+    const failing = missing.phase === "failed";
+    // What is known of this workflow stays while the server is away.
+    if (missing.workflow !== null) return { body: [failing && away(context), list(context)], foot: foot(context) };
+    if (failing) return { body: failed(context), foot: ["Not checked", null] };
+    return { body: waiting(context), foot: ["Not checked yet", null] };
   },
 };
 
@@ -31,8 +33,17 @@ function waiting({ missing }) {
 /** @param {Stow.Context} context */
 function failed({ missing }) {
   const error = missing.error;
-  const again = button("Check again", () => void missing.check({ force: true }), { action: "recheck" });
-  return [head("This workflow was not checked", null, again), error && trouble(error)];
+  return [head("This workflow was not checked", null, again(missing)), error && trouble(error)];
+}
+
+/** @param {Stow.Context} context */
+function away({ missing }) {
+  return missing.error && trouble(missing.error, again(missing));
+}
+
+/** @param {import("../stores/missing.mjs").Missing} missing */
+function again(missing) {
+  return button("Check again", () => void missing.check({ force: true }), { action: "recheck" });
 }
 
 /** @param {Stow.Context} context */

@@ -129,19 +129,16 @@ function before(context, model, best, key) {
  * @param {Stow.Model} model
  * @param {Stow.Child[]} wrong
  */
-function near({ host, missing }, model, wrong) {
+function near({ actions, ui }, model, wrong) {
   const found = model.near_name ?? "";
-  const relink = () => {
-    for (const use of model.uses) host.replaceValue(use.node_id, model.name, found);
-    void missing.check({ force: true });
-  };
+  const relink = () => void actions.relink(model);
   const words = [
     "Here as ",
     h("b", {}, found),
     `: ${model.near_reason ?? "nearly the same name"}. Relinking downloads nothing.`,
   ];
   return {
-    act: [button("Relink", relink, { action: "relink" })],
+    act: [button("Relink", relink, { action: "relink", busy: ui.isBusy(keyOf(model)) })],
     rest: [say(words), ...wrong],
   };
 }

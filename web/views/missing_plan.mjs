@@ -152,7 +152,7 @@ export function sourcesOffer({ forecast, actions, ui }) {
   return h(
     "section",
     { key: "sources", class: "stow-card", "aria-label": "Sources" },
-    h("h2", { class: "stow-name" }, h("span", {}, "Save sources into this workflow")),
+    h("h2", { class: "stow-title" }, "Save sources into this workflow"),
     h(
       "div",
       { class: "stow-act" },

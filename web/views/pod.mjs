@@ -1,5 +1,6 @@
 /** The sub-tab Pod: when the machine stops, what runs on it, how it came up, what it costs. */
 
+import { serverNow } from "../clock.mjs";
 import { count, duration, money } from "../format.mjs";
 import { h } from "../ui/dom.mjs";
 import { button, facts, head, meta, say, sentence, trouble } from "../ui/parts.mjs";
@@ -37,7 +38,7 @@ function body(context) {
 /** @param {Stow.PodView} view */
 function boot(view) {
   if (view.boot.length === 0) return null;
-  const ago = Math.max(1, Date.now() / 1000 - view.started_at);
+  const ago = Math.max(1, serverNow() - view.started_at);
   return [
     h("h2", { key: "boot-title", class: "stow-sec" }, `Boot, ${coarse(ago)} ago`),
     h(

@@ -67,10 +67,10 @@ function keep(pod, idle) {
  * @param {number | null} left
  * @param {number} age
  * @param {Stow.MachineView} machine
- * @returns {[string, string | null, "warn" | "bad" | null]}
+ * @returns {[Stow.Child[] | string, string | null, "warn" | "bad" | null]}
  */
 function words(idle, left, age, machine) {
-  const stops = left === null ? "" : ` Stops in ${clock(left)}`;
+  const stops = left === null ? "" : h("span", { class: "stow-whole" }, `Stops in ${clock(left)}`);
   switch (idle.state) {
     case "off":
       return ["It runs until somebody stops it", "The idle policy is off (setting idle_mode)", null];
@@ -84,8 +84,8 @@ function words(idle, left, age, machine) {
       return ["It could not be stopped, and goes on costing money", null, "bad"];
     case "grace":
       return idle.reason === "lifetime"
-        ? [`Its time is up.${stops}`, "No work and no wish changes that (idle_lifetime_seconds)", "warn"]
-        : [`Idle for ${minutes((idle.idle_seconds ?? 0) + age)}.${stops}`, null, null];
+        ? [["Its time is up. ", stops], "No work and no wish changes that (idle_lifetime_seconds)", "warn"]
+        : [[`Idle for ${minutes((idle.idle_seconds ?? 0) + age)}. `, stops], null, null];
     default:
       return watching(idle, stops, age);
   }
@@ -93,9 +93,9 @@ function words(idle, left, age, machine) {
 
 /**
  * @param {Stow.IdleView} idle
- * @param {string} stops
+ * @param {Stow.Child} stops
  * @param {number} age
- * @returns {[string, string | null, "warn" | null]}
+ * @returns {[Stow.Child[] | string, string | null, "warn" | null]}
  */
 function watching(idle, stops, age) {
   if (idle.keep_alive_seconds > 0) {
@@ -103,8 +103,7 @@ function watching(idle, stops, age) {
     return [`Kept alive for ${minutes(whole)}`, null, null];
   }
   if (idle.idle_seconds !== null) {
-    const goesOn = stops || " Nothing stops it";
-    return [`Idle for ${minutes(idle.idle_seconds + age)}.${goesOn}`, null, null];
+    return [[`Idle for ${minutes(idle.idle_seconds + age)}. `, stops || "Nothing stops it"], null, null];
   }
   const doubts = idle.signals.filter(({ activity }) => activity === "unknown");
   if (idle.unknown_seconds !== null && doubts.length > 0) {

@@ -33,7 +33,7 @@ export function lockCard({ actions, ui }) {
   return h(
     "section",
     { key: "lock", class: "stow-card", "data-card": "lock" },
-    h("h2", { class: "stow-name" }, h("span", {}, "The server asks for its access secret")),
+    h("h2", { class: "stow-title" }, "The server asks for its access secret"),
     say(sentence, { tone: "warn" }),
     field({
       key: "secret",

@@ -62,11 +62,12 @@ export function barTone(download) {
  * @param {Stow.Download} download
  * @returns {Stow.Child[]}
  */
-export function controls({ actions, ui }, download) {
+export function controls({ actions, downloads, ui }, download) {
   const busy = ui.isBusy(download.id);
   const file = nameOf(download);
   const cancel = iconButton(`Cancel ${file}`, ICONS.cancel, () => void actions.control(download, "cancel"), {
     action: "cancel",
+    busy,
   });
   switch (download.state) {
     case "failed":
@@ -77,6 +78,7 @@ export function controls({ actions, ui }, download) {
       return [
         iconButton(`Resume ${file}`, ICONS.resume, () => void actions.control(download, "resume"), {
           action: "resume",
+          busy,
         }),
         cancel,
       ];
@@ -87,10 +89,29 @@ export function controls({ actions, ui }, download) {
       return [cancel];
     default:
       return [
-        iconButton(`Pause ${file}`, ICONS.pause, () => void actions.control(download, "pause"), { action: "pause" }),
+        download.state === "queued" && behind(download, downloads)
+          ? iconButton(`Fetch ${file} next`, ICONS.first, () => void actions.moveFirst(download), {
+              action: "first",
+              busy,
+            })
+          : null,
+        iconButton(`Pause ${file}`, ICONS.pause, () => void actions.control(download, "pause"), {
+          action: "pause",
+          busy,
+        }),
         cancel,
       ];
   }
+}
+
+/**
+ * Whether another download waits before this one.
+ *
+ * @param {Stow.Download} download
+ * @param {import("../stores/downloads.mjs").Downloads} downloads
+ */
+function behind(download, downloads) {
+  return downloads.all.find((other) => other.state === "queued")?.id !== download.id;
 }
 
 /**
@@ -157,7 +178,8 @@ export function refusal(context, source, error, where, retry = null) {
   const said = words(error);
   if (error.code === "token_required") return token(context, source, where, said);
   if (error.code === "licence_required") return [licence(source, said, retry)];
-  return [say(said, { tone: "bad" })];
+  // What a download says of itself stands there already; what answers a click is said aloud.
+  return [say(said, { tone: "bad", role: error instanceof Error ? "alert" : null })];
 }
 
 /**

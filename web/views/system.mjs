@@ -27,8 +27,10 @@ export const systemView = {
 function body(context) {
   const { view, error } = context.system;
   const failed = error !== null && trouble(error);
-  if (view === null) return [failed || head("Looking at the machine", "The first sample takes a second")];
-  if (view.sample === null) return [failed, head("No sample yet", "The server has not measured anything")];
+  if (view === null || view.sample === null) {
+    if (error !== null) return [head("The machine could not be looked at", "It is asked again by itself"), failed];
+    return head("Looking at the machine", "The first sample takes a second");
+  }
   return [
     failed,
     view.alerts.map(alert),

@@ -4,6 +4,8 @@ import { h } from "../ui/dom.mjs";
 
 const ALMOST_FULL = 0.9;
 const FULL = 0.97;
+/** A longer label, such as the path of a volume, stands on a line of its own. */
+const SHORT_LABEL = 10;
 
 /** @param {number} ratio kept between 0 and 1 */
 export function level(ratio) {
@@ -38,7 +40,10 @@ export function gauge(label, ratio, text, { full = false, bare = false } = {}) {
     );
   return h(
     "div",
-    { key: `gauge-${label}`, class: "stow-gauge stow-num" },
+    {
+      key: `gauge-${label}`,
+      class: label.length > SHORT_LABEL ? "stow-gauge stow-gauge-long stow-num" : "stow-gauge stow-num",
+    },
     h("span", { title: label }, label),
     bar || h("span"),
     h("b", { class: tone === "" ? null : `stow-${tone}` }, text),

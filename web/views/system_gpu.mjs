@@ -65,7 +65,10 @@ function called(gpu) {
 /** @param {Stow.Gpu} gpu */
 function inOneLine(gpu) {
   const { utilization_ratio: busy } = gpu;
-  return facts([busy === null ? "" : busy < IDLE ? "idle" : percent(busy), celsius(gpu), memory(gpu)]);
+  const known = facts([busy === null ? "" : busy < IDLE ? "idle" : percent(busy), memory(gpu)]);
+  const warm = celsius(gpu);
+  // With its dot, since it is left out where there is no room for it.
+  return [known, warm && h("span", { class: "stow-warmth" }, known.length > 0 && " · ", warm)];
 }
 
 /** @param {Stow.Gpu} gpu */

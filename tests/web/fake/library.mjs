@@ -7,6 +7,8 @@ export const emptyLibrary = {
   roots: [{ id: 1, name: "loras", available: true }],
   plan: null,
   changes: [],
+  /** A plan that takes its time, or a change: `{ done, total, stopped }`. */
+  job: null,
 };
 
 /** Nothing goes on. */
@@ -28,9 +30,19 @@ export function answerLibrary(library, method, path, query, body) {
     const last = library.changes.find((change) => change.undone_by === null);
     return [200, { changes: library.changes, running: [], undo: last?.id ?? null }];
   }
-  if (method === "GET" && path.startsWith("/library/changes/")) return [200, library.plan];
+  if (method === "GET" && path.startsWith("/library/changes/")) return standing(library);
   if (method !== "POST" || !path.startsWith("/library/")) return null;
+  if (path.endsWith("/cancel") && path.startsWith("/library/changes/")) {
+    const before = goingOn(library);
+    library.job.stopped = true;
+    return [200, before];
+  }
   const verb = path.split("/")[2] ?? "";
+  if (library.job && verb !== "undo") {
+    library.job.kind = verb;
+    library.job.state = body.apply === false ? "planning" : "applying";
+    return [202, goingOn(library)];
+  }
   if (verb === "undo") {
     const undone = library.changes.find((change) => change.id === body.id);
     undone.undone_by = "u1";
@@ -38,16 +50,40 @@ export function answerLibrary(library, method, path, query, body) {
   }
   if (verb === "identify" || verb === "verify" || verb === "cancel") return [202, library.work ?? idle];
   if (body.apply === false) return [200, { ...library.plan, kind: verb, state: "planned" }];
-  const applied = {
-    ...library.plan,
-    kind: verb,
-    state: "applied",
-    done: library.plan.total,
-    ended_at: Date.now() / 1000,
-  };
-  library.changes = [applied, ...library.changes];
   library.totals = { ...library.totals, duplicates_bytes: 0 };
-  return [200, applied];
+  return [200, ended(library, verb, "applied", library.plan.total)];
+}
+
+function ended(library, kind, state, done) {
+  const change = { ...library.plan, kind, state, done, undoable: done > 0, ended_at: Date.now() / 1000 };
+  library.changes = [change, ...library.changes];
+  return change;
+}
+
+/** What the server tells of a job that is not over: no title, no actions. */
+function goingOn({ job, plan }) {
+  return {
+    id: plan.id,
+    kind: job.kind,
+    state: job.state,
+    done: job.done,
+    total: job.total,
+    done_bytes: 0,
+    error: null,
+  };
+}
+
+function standing(library) {
+  const { job } = library;
+  if (!job) return [200, library.plan];
+  if (!job.stopped && job.done < job.total) return [200, goingOn(library)];
+  library.job = null;
+  if (job.state === "planning" && job.stopped) {
+    const error = { code: "conflict", message: `the ${job.kind} was stopped while it was planned`, hint: null };
+    return [409, { error: { ...error, retryable: false } }];
+  }
+  if (job.state === "planning") return [200, { ...library.plan, kind: job.kind, state: "planned" }];
+  return [200, ended(library, job.kind, job.stopped ? "stopped" : "applied", job.done)];
 }
 
 function page(library, query) {

@@ -108,7 +108,7 @@ export class FakeServer {
     if (request.method !== "GET" && request.headers["x-comfystow"] !== "1")
       return refuse(403, "access_denied", "no header");
     const error = this.state.errors[route];
-    if (error) return refuse(error.status ?? 400, error.code, error.message, error.hint);
+    if (error) return refuse(error.status ?? 400, error.code, error.message, error.hint, error.retryable);
     if (route === "POST /system/lease" || route === "GET /system") return [200, this.state.system];
     if (route === "GET /system/history") return [200, this.state.history];
     if (route === "POST /system/free") return [200, {}];
@@ -120,6 +120,8 @@ export class FakeServer {
     const library = answerLibrary(this.state.library, request.method, path, query, body);
     if (library !== null) return library;
     if (route === "GET /downloads") return [200, { downloads: this.state.downloads }];
+    if (route === "POST /downloads/retry-failed") return [200, { downloads: [] }];
+    if (request.method === "PATCH") return [200, this.state.downloads.find(({ id }) => path.endsWith(`/${id}`))];
     if (route === "POST /downloads") return [202, this.#submit(body)];
     if (route === "POST /plan") return [200, this.state.plan ?? planOf(body.downloads)];
     if (route === "POST /workflow/fit") return [200, this.state.fit];
@@ -221,8 +223,9 @@ function planOf(requests) {
   return { items, volumes: [], fetch_bytes: 0, fits: true };
 }
 
-function refuse(status, code, message, hint = null) {
-  return [status, { error: { code, message, hint, retryable: false } }];
+function refuse(status, code, message, hint = null, retryable = false) {
+  // Without a code it is the answer of something that stands before ComfyUI.
+  return [status, code ? { error: { code, message, hint, retryable } } : "<html>"];
 }
 
 async function bodyOf(request) {
