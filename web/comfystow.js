@@ -14,6 +14,7 @@ import { Forecast } from "./stores/forecast.mjs";
 import { Library } from "./stores/library.mjs";
 import { Missing, summary } from "./stores/missing.mjs";
 import { Pod } from "./stores/pod.mjs";
+import { Settings } from "./stores/settings.mjs";
 import { System } from "./stores/system.mjs";
 import { Ui } from "./stores/ui.mjs";
 import { Panel } from "./ui/panel.mjs";
@@ -30,10 +31,12 @@ const system = new System(api, browserClock, seen);
 const pod = new Pod(api, browserClock, seen);
 const library = new Library(api, browserClock, seen);
 const change = new Change(api, browserClock, seen);
+const settings = new Settings(api);
 const ui = new Ui();
 const forecast = new Forecast(api, missing, browserClock);
 const actions = new Actions({ api, downloads, missing, library, forecast, host, ui });
-const panel = new Panel({ host, downloads, missing, system, pod, library, change, forecast, ui, actions }, VIEWS);
+const context = { host, downloads, missing, system, pod, library, change, forecast, settings, ui, actions };
+const panel = new Panel(context, VIEWS);
 const watch = new Watch(missing, browserClock, seen);
 const offer = new Offer({ open: openTab, wanted: () => !panel.open && host.setting(OFFER_SETTING) !== false });
 
@@ -93,7 +96,7 @@ missing.onChange(() => {
 
 downloads.onChange(() => (downloads.error?.retryable ? asks.downloads.failed() : asks.downloads.answered()));
 pod.onChange(() => (pod.error?.retryable && pod.view === null ? asks.pod.failed() : asks.pod.answered()));
-for (const store of [downloads, missing, library, change, system, pod]) {
+for (const store of [downloads, missing, library, change, settings, system, pod]) {
   store.onChange(() => {
     if (store.error?.needsSecret && ui.lock === null) ui.setLock({ wrong: false });
   });

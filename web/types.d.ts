@@ -368,6 +368,15 @@ declare namespace Stow {
     roots: LibraryRoot[];
   }
 
+  /** A row of `GET /settings`; `set_by` is the variable of the environment that holds it. */
+  interface Setting {
+    name: string;
+    value: unknown;
+    default: unknown;
+    doc: string;
+    set_by: string | null;
+  }
+
   interface UsageRow {
     name: string | null;
     files: number;
@@ -559,6 +568,7 @@ declare namespace Stow {
     library: import("./stores/library.mjs").Library;
     forecast: import("./stores/forecast.mjs").Forecast;
     change: import("./stores/change.mjs").Change;
+    settings: import("./stores/settings.mjs").Settings;
     ui: import("./stores/ui.mjs").Ui;
     actions: import("./actions.mjs").Actions;
   }

@@ -44,8 +44,9 @@ _CONFIG_HEAD = """\
 # Settings
 
 What a command's option says beats the environment, the environment beats `settings.json` in the state folder, and that
-beats the default. Settings of the last column but one can be changed from the panel; the others decide who may do what,
-and are the owner's alone. Sizes are written `20M`, `1.5G` or `512MiB`; lists are separated by commas.
+beats the default. Settings of the last column but one can be changed while ComfyUI runs (`PUT /settings`; the everyday
+ones in the panel: *Downloads*, *Limits…*); the others decide who may do what, and are the owner's alone. Sizes are
+written `20M`, `1.5G` or `512MiB`; lists are separated by commas.
 
 | setting | environment | default | panel | what it does |
 | --- | --- | --- | --- | --- |"""

@@ -146,6 +146,53 @@ def test_events_tell_how_far_a_change_is_without_paths(client: SyncEngineClient,
     assert str(tmp_path) not in json.dumps(seen)
 
 
+def sparse_model(path: Path, size_bytes: int) -> None:
+    """Write a model of one tensor that takes no space, and long to read."""
+    tensor = {"a": {"dtype": "U8", "shape": [size_bytes], "data_offsets": [0, size_bytes]}}
+    header = json.dumps(tensor).encode()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(len(header).to_bytes(8, "little") + header)
+    os.truncate(path, 8 + len(header) + size_bytes)
+    os.utime(path, (1.7e9, 1.7e9))  # what changed just now may still be written
+
+
+def cancelled_dedupe(client: SyncEngineClient, state: Path) -> tuple[str, dict, list[object]]:
+    """Ask for a plan and cancel it as soon as it is listed: its id, what cancel answered, what the asker got."""
+    answers: list[object] = []
+
+    def ask() -> None:
+        with SyncEngineClient(state, load_settings()) as other:
+            try:
+                answers.append(other.call("POST", "/library/dedupe", {}))
+            except StowError as err:
+                answers.append(err)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    while not (running := client.call("GET", "/library/changes")["running"]) and thread.is_alive():
+        time.sleep(0.01)
+    cancelled = client.call("POST", f"/library/changes/{running[0]['id']}/cancel")
+    thread.join(20)
+    return running[0]["id"], cancelled, answers
+
+
+def test_a_plan_that_takes_long_is_stopped(client: SyncEngineClient, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        sparse_model(tmp_path / "models" / "vae" / f"{name}.safetensors", 16 << 30)
+    client.call("POST", "/library/scan")
+    identity, answer, (error,) = cancelled_dedupe(client, tmp_path / "state")
+    assert (answer["state"], answer["kind"]) == ("planning", "dedupe")
+    assert isinstance(error, StowError)
+    assert (error.code, "stopped while it was planned" in str(error)) == ("conflict", True)
+    with pytest.raises(StowError) as caught:
+        client.call("GET", f"/library/changes/{identity}")
+    assert caught.value.code == "conflict"
+    assert client.call("GET", "/library/changes") == {"changes": [], "running": [], "undo": None}
+    with pytest.raises(StowError) as caught:
+        client.call("POST", "/library/changes/nothing/cancel")
+    assert caught.value.code == "not_found_here"
+
+
 def test_not_enough_space_is_told_before_anything_is_copied(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, far: Path
 ) -> None:

@@ -31,9 +31,12 @@ class FakeComfy:
 
     def asked(self, path: str) -> list[dict[str, Any]]:
         """Give the bodies that a route was asked with."""
+        return [request["body"] for request in self.requests() if request["path"] == path]
+
+    def requests(self) -> list[dict[str, Any]]:
+        """Give all that was asked: method, path, query, body."""
         with urllib.request.urlopen(f"{self.url}/fake", timeout=10) as reply:
-            seen = json.load(reply)["asked"]
-        return [request["body"] for request in seen if request["path"] == path]
+            return list(json.load(reply)["asked"])
 
     def _send(self, method: str, path: str, body: object) -> None:
         request = urllib.request.Request(

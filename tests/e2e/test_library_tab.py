@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from e2e.fake_page import FakeComfy
+from e2e.fake_page import FakeComfy, download
 from e2e.test_panel import _TOO_WIDE, open_panel, violations
 from support.browser import shoot
 
@@ -205,3 +205,56 @@ def test_origins_are_looked_for_on_request_and_the_work_can_be_stopped(page: Pag
     page.click("[data-action=stop-work]")
     page.wait_for_selector("[data-action=stop-work]", state="detached")
     assert fake.asked("/library/cancel") == [{}]
+
+
+def test_a_plan_that_takes_long_tells_how_far_it_is_and_can_be_stopped(page: Page, fake: FakeComfy) -> None:
+    long = {"done": 1200, "total": 30_000, "stopped": False}
+    fake.set(library={**library(files(), duplicates_bytes=38 * GB), "job": long})
+    open_library(page, fake)
+    page.click("[data-action=dedupe]")
+    page.wait_for_selector("text=Looked at 1,200 of 30,000 files; nothing is changed by it")
+    page.dblclick("[data-action=stop]")
+    page.wait_for_selector("[data-action=dedupe]")
+    assert fake.asked("/library/changes/p1/cancel") == [{}]
+    assert page.locator("[role=alert]").count() == 0
+
+
+def test_a_choice_that_only_a_person_can_make_is_made_in_the_plan(page: Page, fake: FakeComfy, axe: str) -> None:
+    left = {"action": "leave", "method": None, "bytes": GB, "reason": "", "evidence": None, "note": None}
+    rows = [
+        {**left, "from": "/downloads/odd.safetensors", "to": None, "conflict": "nothing tells what it is: choose a folder"},
+        {**left, "from": "/downloads/ae.safetensors", "to": "/models/vae/ae.safetensors",
+         "conflict": "another content is there; `ae-1.safetensors` is free"},
+    ]  # fmt: skip
+    known = {**plan(2), "kind": "organise", "title": "Organise downloads"}
+    known["actions"] = [*known["actions"][:2], *rows]
+    fake.set(library={**library(files()), "plan": known})
+    open_library(page, fake)
+    page.click("[data-action=organise]")
+    page.wait_for_selector("#stow-organise:focus")
+    page.keyboard.type("/downloads")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".stow-actions select")
+    assert "odd.safetensors" in page.inner_text(".stow-actions li >> nth=0")
+    assert violations(page, axe) == []
+    shoot(page, "library-choice")
+    page.select_option(".stow-actions select", "vae")
+    page.wait_for_selector("[data-action=keep-both]")
+    page.click("[data-action=keep-both]")
+    page.wait_for_selector("[data-action=apply]")
+    asked = fake.asked("/library/organise")
+    assert [body.get("choose") for body in asked] == [None, {"odd.safetensors": "vae"}, {"odd.safetensors": "vae"}]
+    assert (asked[-1]["directory"], asked[-1]["clash"]) == ("/downloads", "rename")
+
+
+def test_want_of_space_leads_to_a_plan_that_frees_some(page: Page, fake: FakeComfy) -> None:
+    error = {"code": "not_enough_space", "message": "the disk is full", "hint": None, "retryable": False}
+    fake.set(library=library(files()), downloads=[download("1", "a.safetensors", "vae", "failed", error=error)])
+    open_panel(page, fake)
+    page.click("#comfystow-tab-downloads")
+    page.click("[data-download='1'] [data-action=room]")
+    page.wait_for_selector("#stow-prune:focus")
+    page.keyboard.type("80.5")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("[data-action=apply]")
+    assert fake.asked("/library/prune") == [{"to_bytes": 80_500_000_000, "apply": False}]

@@ -8,6 +8,7 @@ import { Forecast } from "../../web/stores/forecast.mjs";
 import { Library } from "../../web/stores/library.mjs";
 import { Missing } from "../../web/stores/missing.mjs";
 import { Pod } from "../../web/stores/pod.mjs";
+import { Settings } from "../../web/stores/settings.mjs";
 import { System } from "../../web/stores/system.mjs";
 import { Ui } from "../../web/stores/ui.mjs";
 import { FakeClock } from "./clock.mjs";
@@ -39,6 +40,7 @@ export async function parts(test) {
   const pod = new Pod(api, clock, () => sight.visible);
   const library = new Library(api, clock, () => sight.visible);
   const change = new Change(api, clock, () => sight.visible);
+  const settings = new Settings(api);
   const ui = new Ui();
   const forecast = new Forecast(api, missing, clock);
   const actions = new Actions({ api, downloads, missing, library, forecast, host, ui });
@@ -55,6 +57,7 @@ export async function parts(test) {
     library,
     change,
     forecast,
+    settings,
     clock,
     sight,
     ui,

@@ -30,8 +30,8 @@ export class Change extends Store {
   last = null;
   /** @type {import("../api.mjs").StowError | null} */
   error = null;
-  /** Whether the form that asks for a folder to organise is open. */
-  asking = false;
+  /** @type {"organise" | "prune" | null} the form that is open: it asks for a folder, or for a size */
+  asking = null;
   /** Whether it was asked to stop, and did not yet. */
   stopping = false;
 
@@ -69,7 +69,7 @@ export class Change extends Store {
     this.#timer = null;
   }
 
-  /** @param {boolean} asking */
+  /** @param {"organise" | "prune" | null} asking */
   setAsking(asking) {
     this.asking = asking;
     this.changed();
@@ -83,7 +83,7 @@ export class Change extends Store {
    */
   ask(verb, wanted = {}) {
     if (this.#busy) return Promise.resolve();
-    this.asking = false;
+    this.asking = null;
     this.#wish = { verb, wanted };
     return this.#send("planning", `/library/${verb}`, { ...wanted, apply: false });
   }

@@ -28,8 +28,8 @@ export class Panel {
       drawBars: () => moveBars(this.#root, (id) => context.downloads.get(id)),
       visible: () => this.open && !document.hidden,
     });
-    const { downloads, missing, system, pod, library, change, forecast, ui } = context;
-    for (const store of [downloads, missing, system, pod, library, change, forecast, ui])
+    const { downloads, missing, system, pod, library, change, forecast, settings, ui } = context;
+    for (const store of [downloads, missing, system, pod, library, change, forecast, settings, ui])
       store.onChange(() => this.#paint.now());
     for (const store of [downloads, system, pod, library]) store.onProgress(() => this.#paint.soon());
     // Rows that were asked for by scrolling: a moment's gap is seen, and nothing else changed.

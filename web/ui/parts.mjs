@@ -181,7 +181,7 @@ export function sentence(text) {
  * @param {string} text
  * @returns {Stow.Child[]}
  */
-function prose(text) {
+export function prose(text) {
   return text.split("`").map((part, index) => (index % 2 === 1 ? h("code", {}, part) : part));
 }
 

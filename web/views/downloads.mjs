@@ -6,6 +6,7 @@ import { folderOf, hasEnded, isActive, nameOf } from "../stores/downloads.mjs";
 import { h } from "../ui/dom.mjs";
 import { bar, button, facts, head, meta, name, trouble } from "../ui/parts.mjs";
 import { host, kind, kindTag } from "../words.mjs";
+import { limitsButton, limitsForm } from "./limits.mjs";
 import { loud } from "./missing_card.mjs";
 import { barTone, controls, obstacle, standing } from "./state.mjs";
 
@@ -20,6 +21,7 @@ export const downloadsView = {
   id: "downloads",
   title: "Downloads",
   count: ({ downloads }) => downloads.open.length || null,
+  shown: ({ settings }) => void settings.load(),
   render: (context) => ({ body: body(context), foot: foot(context) }),
 };
 
@@ -32,6 +34,7 @@ function body(context) {
     (download) => download.state === "cancelled" && secondsSince(download.finished_at) < UNDO_SECONDS,
   );
   return [
+    limitsForm(context),
     top(context),
     downloads.open.map((download) => card(context, download)),
     section("Cancelled", cancelled),
@@ -175,14 +178,18 @@ function doneRow(download) {
  * @param {Stow.Context} context
  * @returns {[Stow.Child, Stow.Child]}
  */
-function foot({ downloads }) {
+function foot(context) {
+  const { downloads } = context;
   const today = doneToday(downloads.all);
   const bytes = today.reduce((sum, download) => sum + (download.linked ? 0 : (download.bytes_total ?? 0)), 0);
   const linked = today.filter((download) => download.linked);
   const saved = linked.reduce((sum, download) => sum + (download.bytes_total ?? 0), 0);
   return [
-    today.length > 0 ? `${count(today.length, "model", "models")} today, ${size(bytes)}` : "Nothing fetched today",
-    saved > 0 ? `Links saved ${size(saved)}` : null,
+    facts([
+      today.length > 0 ? `${count(today.length, "model", "models")} today, ${size(bytes)}` : "Nothing fetched today",
+      saved > 0 && `links saved ${size(saved)}`,
+    ]),
+    limitsButton(context),
   ];
 }
 

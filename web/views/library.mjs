@@ -5,7 +5,8 @@ import { h, icon, patch } from "../ui/dom.mjs";
 import { ICONS } from "../ui/icons.mjs";
 import { button, head, trouble } from "../ui/parts.mjs";
 import { kind } from "../words.mjs";
-import { organise, planned, tidy } from "./library_change.mjs";
+import { asks } from "./library_ask.mjs";
+import { planned, tidy } from "./library_change.mjs";
 import { list, rows, sight } from "./library_rows.mjs";
 import { working } from "./library_work.mjs";
 
@@ -58,7 +59,7 @@ function body(context) {
     search(context, library.totals),
     chips(context, library.totals),
     library.error !== null && trouble(library.error, again(context)),
-    organise(context),
+    asks(context),
     planned(context),
     working(context, library.totals),
     tidy(context, library.totals),
@@ -187,8 +188,15 @@ function foot({ library, change }) {
     scanning === null
       ? `${size(totals.bytes)} in ${count(library.roots.length, "place", "places")}`
       : `Reading headers, ${scanning.total === null ? grouped(scanning.done) : `${grouped(scanning.done)} of ${grouped(scanning.total)}`}`;
-  return [
-    where,
-    button("Organise…", () => change.setAsking(!change.asking), { expanded: change.asking, action: "organise" }),
-  ];
+  return [where, [opens(change, "prune", "Free space…"), opens(change, "organise", "Organise…")]];
+}
+
+/**
+ * @param {import("../stores/change.mjs").Change} change
+ * @param {"organise" | "prune"} what
+ * @param {string} label
+ */
+function opens(change, what, label) {
+  const expanded = change.asking === what;
+  return button(label, () => change.setAsking(expanded ? null : what), { expanded, action: what });
 }

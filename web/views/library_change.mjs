@@ -3,7 +3,7 @@
 import { serverNow } from "../clock.mjs";
 import { count, grouped, size, splitPath } from "../format.mjs";
 import { h } from "../ui/dom.mjs";
-import { button, meta, say, sentence, trouble } from "../ui/parts.mjs";
+import { button, meta, prose, say, sentence, trouble } from "../ui/parts.mjs";
 
 /** As many rows of a plan as a person reads; the rest is counted. */
 const MOST_ROWS = 200;
@@ -25,32 +25,6 @@ const DOING = { organise: "Organise", dedupe: "Link them", prune: "Move to trash
 
 /** @type {Record<string, string>} */
 const METHODS = { hard: "linked", reflink: "linked", symlink: "linked", copy: "copied", rename: "moved" };
-
-/**
- * The form that asks which folder is to be sorted into the library.
- *
- * @param {Stow.Context} context
- */
-export function organise({ change }) {
-  if (!change.asking) return null;
-  /** @param {SubmitEvent} event */
-  const onSubmit = (event) => {
-    event.preventDefault();
-    const folder = /** @type {HTMLFormElement} */ (event.currentTarget).querySelector("input")?.value.trim() ?? "";
-    if (folder !== "") void change.ask("organise", { directory: folder });
-  };
-  return h(
-    "form",
-    { key: "organise", class: "stow-card stow-add", onSubmit },
-    h("label", { for: "stow-organise" }, "Folder on the server whose models are to be sorted in"),
-    h(
-      "div",
-      { class: "stow-field" },
-      h("input", { id: "stow-organise", spellcheck: "false", "data-focus": "", placeholder: "/workspace/downloads" }),
-      h("button", { type: "submit", class: "stow-alt", "data-action": "organise-plan" }, "Show plan"),
-    ),
-  );
-}
 
 /**
  * The plan that waits for a click, or how far it is; else the newest change with its way back.
@@ -173,7 +147,9 @@ function action(context, row, sorted) {
     h(
       "p",
       { class: row.conflict === null ? null : "stow-warn" },
-      row.conflict === null ? [how, row.reason, row.evidence].filter(Boolean).join(" · ") : sentence(row.conflict),
+      row.conflict === null
+        ? [how, row.reason, row.evidence].filter(Boolean).join(" · ")
+        : prose(sentence(row.conflict)),
     ),
     sorted && row.conflict !== null && row.to === null && chooseFolder(context, row.from),
   );

@@ -5,6 +5,7 @@ import { folderOf, hasEnded, nameOf } from "../stores/downloads.mjs";
 import { ICONS } from "../ui/icons.mjs";
 import { button, iconButton, link, say, share, words } from "../ui/parts.mjs";
 import { host, pageOf, providerName, providerOf } from "../words.mjs";
+import { roomButton } from "./library_ask.mjs";
 import { tokenButton, tokenField } from "./secrets.mjs";
 
 /**
@@ -151,7 +152,12 @@ function waits(context, download, where) {
     case "licence":
       return [licence(download.source, said, retry)];
     case "space":
-      return [say(said ?? "Waits for free space on the disk. The part is kept.", { tone: "warn", buttons: retry })];
+      return [
+        say(said ?? "Waits for free space on the disk. The part is kept.", {
+          tone: "warn",
+          buttons: [roomButton(context), retry],
+        }),
+      ];
     case "generation":
       return [say("Waits until the generation is done.")];
     default:
@@ -178,6 +184,7 @@ export function refusal(context, source, error, where, retry = null) {
   const said = words(error);
   if (error.code === "token_required") return token(context, source, where, said);
   if (error.code === "licence_required") return [licence(source, said, retry)];
+  if (error.code === "not_enough_space") return [say(said, { tone: "bad", buttons: roomButton(context) })];
   // What a download says of itself stands there already; what answers a click is said aloud.
   return [say(said, { tone: "bad", role: error instanceof Error ? "alert" : null })];
 }

@@ -4,6 +4,7 @@ import { duration, money, progress, rate, size } from "../format.mjs";
 import { h } from "../ui/dom.mjs";
 import { button, facts, head, meta, say, sentence, trouble } from "../ui/parts.mjs";
 import { drawSparks } from "../ui/spark.mjs";
+import { roomButton } from "./library_ask.mjs";
 import { fills } from "./system_disk.mjs";
 import { gauge, level } from "./system_gauge.mjs";
 import { gpuCards } from "./system_gpu.mjs";
@@ -115,7 +116,10 @@ function machine(context, view, sample) {
     }),
     gauge("Network", null, inbound(network.received_bytes_per_second), { bare: true }),
     ...Object.entries(view.disk_full_in_seconds).map(([path, seconds]) =>
-      say(`${path} is full in about ${duration(seconds)} at this rate.`, { tone: "warn" }),
+      say(`${path} is full in about ${duration(seconds)} at this rate.`, {
+        tone: "warn",
+        buttons: roomButton(context),
+      }),
     ),
     host.oom_kills ? say(`${host.oom_kills} processes were killed for want of memory.`, { tone: "bad" }) : null,
   );

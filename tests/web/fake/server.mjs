@@ -29,6 +29,8 @@ export class FakeServer {
     downloads: [],
     secret: null,
     errors: {},
+    /** Milliseconds that an answer is held back, by its route. */
+    delays: {},
     token: null,
     system: quiet,
     history: { times: [], gpus: {} },
@@ -36,6 +38,7 @@ export class FakeServer {
     fit: null,
     sources: [],
     candidates: [],
+    settings: everyday(),
     usage: null,
     library: emptyLibrary,
     pod: nowhere,
@@ -76,6 +79,8 @@ export class FakeServer {
       return;
     }
     const [status, answer] = this.#route(request, pathname, searchParams, body);
+    const held = this.state.delays[`${request.method} ${pathname.slice(ROUTES.length)}`];
+    if (held) await new Promise((done) => setTimeout(done, held));
     if (status !== 0) {
       response.writeHead(status, { "Content-Type": "application/json" }).end(JSON.stringify(answer));
       return;
@@ -120,6 +125,8 @@ export class FakeServer {
     const library = answerLibrary(this.state.library, request.method, path, query, body);
     if (library !== null) return library;
     if (route === "GET /downloads") return [200, { downloads: this.state.downloads }];
+    if (route === "GET /settings") return [200, { settings: this.state.settings }];
+    if (route === "PUT /settings") return [200, this.#changed(body.settings)];
     if (route === "POST /downloads/retry-failed") return [200, { downloads: [] }];
     if (request.method === "PATCH") return [200, this.state.downloads.find(({ id }) => path.endsWith(`/${id}`))];
     if (route === "POST /downloads") return [202, this.#submit(body)];
@@ -134,6 +141,13 @@ export class FakeServer {
       return [200, { provider: path.split("/")[2], is_set: true, origin: "file" }];
     }
     return this.#control(path);
+  }
+
+  #changed(wanted) {
+    for (const setting of this.state.settings) {
+      if (setting.name in wanted) setting.value = wanted[setting.name] ?? setting.default;
+    }
+    return { settings: this.state.settings };
   }
 
   #keptAlive(seconds) {
@@ -182,6 +196,14 @@ export const quiet = {
   cost_per_hour: null,
   alerts: [],
 };
+
+/** Some settings as they are before anybody changed one. */
+function everyday() {
+  const known = { limit_rate_bytes_per_second: null, parallel_downloads: 3, free_space_floor_bytes: 2e9 };
+  return Object.entries({ ...known, pause_while_generating: false }).map(([name, value]) => {
+    return { name, value, default: value, doc: "", set_by: null };
+  });
+}
 
 /** A download of which nothing is known yet. */
 export const blank = {
