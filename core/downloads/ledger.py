@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from ..errors import ConflictError, NotFoundHereError, StorageError
-from ..records.download import MOVES, Download, DownloadState
+from ..records.download import MOVES, Download, DownloadRequest, DownloadState
 from .announce import Announcer
 from .schedule import expired, in_order, is_settled
 from .store import DownloadStore
@@ -33,6 +33,7 @@ class Ledger:
         self._announcer = announcer
         self._history_limit = history_limit
         self._rows: dict[str, Download] = {}
+        self._by_request: dict[tuple[str | None, ...], str] = {}
         self._unsaved: dict[str, Download] = {}
         self._settling: dict[str, asyncio.Event] = {}
 
@@ -41,6 +42,8 @@ class Ledger:
         for row in self._store.load():
             again = row.state.active or row.state is _S.WAITING
             self._rows[row.id] = replace(row, state=_S.QUEUED, **_FRESH) if again else row  # type: ignore[arg-type]
+        # Of two for one file the first in the order of the queue counts.
+        self._by_request = {_key(row.request): row.id for row in reversed(self.rows())}
 
     def close(self) -> None:
         """Announce what is left and close the file."""
@@ -55,9 +58,17 @@ class Ledger:
         """Return the queue in its order."""
         return [row for row in self.rows() if not row.state.final]
 
-    def active(self, *, besides: str) -> list[Download]:
-        """Return the others that a worker holds."""
+    def everything(self) -> Iterable[Download]:
+        """Return all in no order: to sort thousands takes milliseconds."""
+        return self._rows.values()
+
+    def active(self, *, besides: str | None = None) -> list[Download]:
+        """Return those, or the others, that a worker holds."""
         return [row for row in self._rows.values() if row.state.active and row.id != besides]
+
+    def same_as(self, request: DownloadRequest) -> Download | None:
+        """Return the one that was asked for with the same file and place."""
+        return self._rows.get(self._by_request.get(_key(request), ""))
 
     def get(self, download_id: str) -> Download | None:
         """Return one."""
@@ -94,6 +105,7 @@ class Ledger:
         kept = list(rows)
         for row in kept:
             self._rows[row.id] = row
+            self._by_request.setdefault(_key(row.request), row.id)
             self._unsaved[row.id] = row
         try:
             self._store.save(self._unsaved.values())
@@ -109,32 +121,28 @@ class Ledger:
 
     def change(self, download_id: str, state: DownloadState, **changes: object) -> Download:
         """Move to a state. Raises: ConflictError: the table has no such move."""
-        row = self.need(download_id)
-        if state is not row.state and state not in MOVES[row.state]:
-            raise ConflictError(f"a download that is {row.state.value} cannot become {state.value}")
-        if not state.active:
-            changes = {**_RUN_ONLY, **changes}
-        if state is not _S.WAITING:
-            changes["waiting_for"] = None
-        if state.active or state is _S.COMPLETED:
-            changes.setdefault("error", None)
-        if state.final:
-            changes["finished_at"] = time.time()
-        changed = replace(row, state=state, **changes)  # type: ignore[arg-type]
+        changed = _moved(self.need(download_id), state, changes)
         self.keep([changed])
         if state is _S.COMPLETED:
             self.completed(changed)
         return changed
 
-    def queue_again(self, row: Download, *, attempts: int = 0) -> Download:
-        """Put one back into the queue, as if nothing had happened but its progress."""
-        if _S.QUEUED not in MOVES[row.state]:
-            raise ConflictError(f"a download that is {row.state.value} cannot be queued again")
-        fresh: dict[str, object] = {**_FRESH, **(_ANEW if row.state in {_S.COMPLETED, _S.CANCELLED} else {})}
-        if row.state.final:
-            fresh["position"] = self.last_position() + 1.0
-        self.keep([replace(row, state=_S.QUEUED, attempts=attempts, **fresh)])  # type: ignore[arg-type]
-        return self.need(row.id)
+    def pause_resting(self) -> None:
+        """Pause all that no worker holds and that would go on."""
+        self.keep([_moved(row, _S.PAUSED, {}) for row in self.unfinished() if row.state in {_S.QUEUED, _S.WAITING}])
+
+    def queue_again(self, rows: Iterable[Download], *, attempts: int = 0) -> None:
+        """Put some back into the queue, as if nothing had happened but their progress. Raises: ConflictError."""
+        last: float | None = None
+        again = []
+        for row in rows:
+            if _S.QUEUED not in MOVES[row.state]:
+                raise ConflictError(f"a download that is {row.state.value} cannot be queued again")
+            fresh: dict[str, object] = {**_FRESH, **(_ANEW if row.state in {_S.COMPLETED, _S.CANCELLED} else {})}
+            if row.state.final:
+                last = fresh["position"] = (self.last_position() if last is None else last) + 1.0
+            again.append(replace(row, state=_S.QUEUED, attempts=attempts, **fresh))  # type: ignore[arg-type]
+        self.keep(again)
 
     def note_progress(self, download_id: str, **numbers: object) -> None:
         """Take numbers that are not worth a write: the part has a journal of its own."""
@@ -143,7 +151,33 @@ class Ledger:
 
     def _forget_oldest(self) -> None:
         old = expired(self._rows.values(), self._history_limit)
-        if old:
+        if not old:
+            return
+        try:
             self._store.remove(old)
-            for download_id in old:
-                del self._rows[download_id]
+        except StorageError as err:  # no reason for what has just come to its place to fail
+            _log.error("%s", err)
+            return
+        for download_id in old:
+            key = _key(self._rows.pop(download_id).request)
+            if self._by_request.get(key) == download_id:
+                del self._by_request[key]
+
+
+def _moved(row: Download, state: DownloadState, changes: dict[str, object]) -> Download:
+    if state is not row.state and state not in MOVES[row.state]:
+        raise ConflictError(f"a download that is {row.state.value} cannot become {state.value}")
+    if not state.active:
+        changes = {**_RUN_ONLY, **changes}
+    if state is not _S.WAITING:
+        changes["waiting_for"] = None
+    if state.active or state is _S.COMPLETED:
+        changes.setdefault("error", None)
+    if state.final:
+        changes["finished_at"] = time.time()
+    return replace(row, state=state, **changes)  # type: ignore[arg-type]
+
+
+def _key(request: DownloadRequest) -> tuple[str | None, ...]:
+    """Return what is equal for two requests of one file at one place."""
+    return request.source, request.folder_name, request.subfolder, request.filename

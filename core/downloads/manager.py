@@ -6,14 +6,16 @@ All of it happens on the engine's loop; bytes move on the transfer engine's own 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from weakref import WeakValueDictionary
 
-from ..errors import ConflictError, StowError, UsageError
+from ..errors import ConflictError, NotFoundHereError, StowError, UsageError
 from ..records.download import Download, DownloadRequest, DownloadState
 from ..records.session import Session
 from .ledger import Ledger
@@ -27,6 +29,8 @@ _log = logging.getLogger("comfystow.downloads")
 _S = DownloadState
 #: More than anybody has models; a caller in a loop must not fill disk and memory.
 _MOST_UNFINISHED = 10_000
+#: Looks at what waits that go on side by side: one may ask a source that is slow to answer.
+_LOOKS_AT_ONCE = 8
 
 
 class DownloadManager:
@@ -49,6 +53,7 @@ class DownloadManager:
         self._waits = waits
         self._places = places
         self._check = check
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._news = asyncio.Event()
         self._watcher: asyncio.Task[None] | None = None
 
@@ -86,7 +91,7 @@ class DownloadManager:
     @property
     def busy(self) -> bool:
         """True while something goes on or would go on by itself."""
-        return bool(self._runner.running) or is_busy(self._ledger.rows())
+        return bool(self._runner.running) or is_busy(self._ledger.everything())
 
     def list(self) -> list[Download]:
         """Return the queue in its order, then the history, newest first."""
@@ -109,12 +114,15 @@ class DownloadManager:
         """
         source = await self._check(request, session)
         session_id = session.server_id if session is not None else None
-        known = self._same_as(request, source)
-        if known is not None:
-            if _is_under_way(known) or await _is_done(known):
-                return known
-            return self._queue_again(replace(known, request=request, session_id=session_id))
-        if len(self._ledger.unfinished()) >= _MOST_UNFINISHED:
+        while (known := self._ledger.same_as(replace(request, source=source))) is not None:
+            async with self._turn(known.id):
+                known = self._ledger.get(known.id)
+                if known is None:  # the history has forgotten it while it was waited for
+                    continue
+                if _is_under_way(known) or await _is_done(known):
+                    return known
+                return self._go_on(replace(known, request=request, session_id=session_id))
+        if sum(not row.state.final for row in self._ledger.everything()) >= _MOST_UNFINISHED:
             raise ConflictError("the queue is full", hint="wait, or cancel some downloads")
         download = Download(
             id=uuid.uuid4().hex[:12],
@@ -131,37 +139,43 @@ class DownloadManager:
         self._runner.start_next()
         return self._ledger.need(download.id)
 
-    def _same_as(self, request: DownloadRequest, source: str) -> Download | None:
-        wanted = _key(replace(request, source=source))
-        return next((row for row in self._ledger.rows() if _key(row.request) == wanted), None)
-
     async def pause(self, download_id: str) -> Download:
         """Stop and keep the part. Raises: NotFoundHereError, ConflictError."""
-        return await self._runner.stop(download_id, _S.PAUSED)
+        async with self._turn(download_id):
+            return await self._runner.stop(download_id, _S.PAUSED)
 
     async def cancel(self, download_id: str) -> Download:
         """Stop and remove the part. Raises: NotFoundHereError, ConflictError."""
-        download = await self._runner.stop(download_id, _S.CANCELLED)
-        shared = any(other.dest_path == download.dest_path for other in self._ledger.unfinished())
-        if download.state is _S.CANCELLED and not shared:
-            await self._places.discard(download)
-        return download
+        async with self._turn(download_id):
+            download = await self._runner.stop(download_id, _S.CANCELLED)
+            shared = any(other.dest_path == download.dest_path for other in self._ledger.unfinished())
+            if download.state is _S.CANCELLED and not shared:
+                await self._places.discard(download)
+            return download
 
     async def resume(self, download_id: str) -> Download:
         """Let a paused or waiting one go on. Raises: NotFoundHereError, ConflictError."""
-        download = self._ledger.need(download_id)
-        if download.state.final:
-            raise ConflictError(f"`{_name(download)}` is {download.state.value}", hint="retry it instead")
-        return download if _is_under_way(download) else self._queue_again(download)
+        async with self._turn(download_id):
+            download = self._ledger.need(download_id)
+            if download.state.final:
+                raise ConflictError(f"`{_name(download)}` is {download.state.value}", hint="retry it instead")
+            return download if _is_under_way(download) else self._go_on(download)
 
     async def retry(self, download_id: str) -> Download:
         """Start one again that failed or was cancelled, or try a waiting one now. Raises: NotFoundHereError."""
-        download = self._ledger.need(download_id)
-        return download if _is_under_way(download) or await _is_done(download) else self._queue_again(download)
+        async with self._turn(download_id):
+            download = self._ledger.need(download_id)
+            return download if _is_under_way(download) or await _is_done(download) else self._go_on(download)
 
     async def pause_all(self) -> None:
         """Pause everything that is not finished."""
-        await asyncio.gather(*(self.pause(row.id) for row in self._ledger.unfinished()))
+        self._ledger.pause_resting()
+
+        async def rest(download_id: str) -> None:
+            with contextlib.suppress(ConflictError, NotFoundHereError):  # it ended meanwhile
+                await self.pause(download_id)
+
+        await asyncio.gather(*map(rest, self._runner.running))
 
     async def resume_all(self) -> None:
         """Resume everything that is paused."""
@@ -194,15 +208,24 @@ class DownloadManager:
         return self._ledger.need(download_id)
 
     def _queue_all(self, state: DownloadState) -> None:
-        for row in self._ledger.rows():
-            if row.state is state:
-                self._queue_again(row)
+        self._queue_again([row for row in self._ledger.rows() if row.state is state])
 
-    def _queue_again(self, download: Download, *, attempts: int = 0) -> Download:
-        self._waits.end(download.id)
-        self._ledger.queue_again(download, attempts=attempts)
-        self._runner.start_next()
+    def _go_on(self, download: Download, *, attempts: int = 0) -> Download:
+        self._queue_again([download], attempts=attempts)
         return self._ledger.need(download.id)
+
+    def _queue_again(self, downloads: Sequence[Download], *, attempts: int = 0) -> None:
+        for row in downloads:
+            self._waits.end(row.id)
+        self._ledger.queue_again(downloads, attempts=attempts)
+        self._runner.start_next()
+
+    def _turn(self, download_id: str) -> asyncio.Lock:
+        """Return what lets one thing after another be done to a download: what is told last counts last."""
+        turn = self._turns.get(download_id)
+        if turn is None:
+            turn = self._turns[download_id] = asyncio.Lock()
+        return turn
 
     # Waiting
 
@@ -223,24 +246,35 @@ class DownloadManager:
     async def _look(self) -> None:
         """Let those go on whose cause has gone, and hold those that a generation displaces."""
         if self._runner.held:
-            await asyncio.gather(*(self._runner.stop(download_id, _S.WAITING) for download_id in self._runner.running))
-        for row in self._ledger.unfinished():
-            if row.state is not _S.WAITING:
-                continue
-            try:
-                over = await self._waits.is_over(row, self._ledger.active(besides=row.id))
-            except StowError as err:  # its ComfyUI came back with settings that cannot be used
-                _log.warning("%s: %s", _name(row), err.message)
-                continue
-            now = self._ledger.need(row.id)
-            if over and now.state is _S.WAITING:
-                self._queue_again(now, attempts=now.attempts)
+            await asyncio.gather(*map(self._hold, self._runner.running))
+        others = self._ledger.active()
+        gate = asyncio.Semaphore(_LOOKS_AT_ONCE)
+
+        async def look(row: Download) -> None:
+            async with gate:
+                await self._judge(row, others)
+
+        self._waits.look()
+        waiting = [row for row in self._ledger.unfinished() if row.state is _S.WAITING]
+        await asyncio.gather(*map(look, waiting))
         self._runner.start_next()
 
+    async def _hold(self, download_id: str) -> None:
+        turn = self._turn(download_id)
+        if not turn.locked():  # else somebody brings it to rest already
+            async with turn:
+                with contextlib.suppress(ConflictError, NotFoundHereError):  # it ended meanwhile
+                    await self._runner.stop(download_id, _S.WAITING)
 
-def _key(request: DownloadRequest) -> tuple[str | None, ...]:
-    """Return what is equal for two requests of one file at one place."""
-    return request.source, request.folder_name, request.subfolder, request.filename
+    async def _judge(self, row: Download, others: Sequence[Download]) -> None:
+        try:
+            over = await self._waits.is_over(row, others)
+        except StowError as err:  # its ComfyUI came back with settings that cannot be used
+            _log.warning("%s: %s", _name(row), err.message)
+            return
+        now = self._ledger.get(row.id)
+        if over and now is not None and now.state is _S.WAITING and not self._turn(row.id).locked():
+            self._go_on(now, attempts=now.attempts)
 
 
 def _name(download: Download) -> str:

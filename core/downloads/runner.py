@@ -68,10 +68,10 @@ class Runner:
 
     def start_next(self) -> None:
         """Start what may start now."""
-        if self._closed:
+        if self._closed or len(self._tasks) >= self.limits.parallel_downloads:
             return
         # One whose last run is just ending starts with the next call, at that run's end.
-        rows = [row for row in self._ledger.rows() if row.state is not _S.QUEUED or row.id not in self._tasks]
+        rows = [row for row in self._ledger.everything() if row.state is not _S.QUEUED or row.id not in self._tasks]
         for row in next_runnable(rows, at_once=self.limits.parallel_downloads, hold=self.held):
             self._ledger.change(row.id, _S.RESOLVING, started_at=row.started_at or time.time())
             self._tasks[row.id] = asyncio.create_task(self._run(row.id), name=f"download-{row.id}")

@@ -28,12 +28,12 @@ def next_runnable(downloads: Iterable[Download], *, at_once: int, hold: bool) ->
     active = [item for item in everything if item.state.active]
     busy = {item.dest_path for item in active if item.dest_path is not None}
     chosen: list[Download] = []
-    if hold:
+    if hold or len(active) >= at_once:
         return chosen
-    for item in in_order(everything):
+    for item in in_order(item for item in everything if item.state is DownloadState.QUEUED):
         if len(active) + len(chosen) >= at_once:
             break
-        if item.state is DownloadState.QUEUED and item.dest_path not in busy:
+        if item.dest_path not in busy:
             chosen.append(item)
             if item.dest_path is not None:
                 busy.add(item.dest_path)
@@ -72,4 +72,4 @@ def reorder(downloads: Iterable[Download], download_id: str, index: int) -> dict
 
 def expired(downloads: Iterable[Download], keep: int) -> list[str]:
     """Return the ids of the oldest finished downloads beyond the last `keep`."""
-    return [item.id for item in in_order(downloads) if item.state.final][max(0, keep) :]
+    return [item.id for item in in_order(item for item in downloads if item.state.final)][max(0, keep) :]

@@ -40,9 +40,15 @@ class Waits:
         self._generating = generating
         self._licence_seconds = licence_seconds
         self._waits: dict[str, _Wait] = {}
+        self._known: dict[str | None, tuple[Credentials, tuple[str, str]]] = {}
+
+    def look(self) -> None:
+        """Begin a look at all that wait: what a caller's tokens are is read once for each look."""
+        self._known.clear()
 
     def begin(self, download: Download, delay_seconds: float | None = None) -> None:
         """Note the start of a wait."""
+        self._known.clear()
         licence = download.waiting_for is WaitingFor.LICENCE
         delay = self._licence_seconds if licence else delay_seconds or 0.0
         self._waits[download.id] = _Wait(tokens=self._tokens(download), until=time.monotonic() + delay)
@@ -88,7 +94,11 @@ class Waits:
     def _tokens(self, download: Download) -> tuple[str, ...]:
         """Return what would be sent to the places that a download may ask."""
         session = self._session_of(download)
-        credentials: Credentials = self._networks.credentials(session)
-        settings = self._networks.settings_of(session)
-        urls = (settings.hf_endpoint, settings.civitai_endpoint, download.url or download.source)
+        key = session.server_id if session is not None else None
+        if key not in self._known:
+            settings = self._networks.settings_of(session)
+            endpoints = (settings.hf_endpoint, settings.civitai_endpoint)
+            self._known[key] = (self._networks.credentials(session), endpoints)
+        credentials, endpoints = self._known[key]
+        urls = (*endpoints, download.url or download.source)
         return tuple(credentials.headers_for(url).get("Authorization", "") for url in urls)

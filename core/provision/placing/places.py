@@ -16,7 +16,7 @@ from ...records.download import Download, DownloadRequest
 from ...records.model import FolderLayout
 from ...records.source import ResolvedFile
 from ...transfer.job import part_path
-from ...transfer.part.part import discard_part
+from ...transfer.part.abandon import abandon_part
 from .destination import check_request, find_placement
 from .present import find_existing
 from .space import check_space, shortage_bytes
@@ -66,9 +66,9 @@ class FolderPlaces:
         return False
 
     async def discard(self, download: Download) -> None:
-        """Remove what a cancelled download left."""
+        """Remove what a cancelled download left; a part that another engine of the volume works on stays."""
         if download.dest_path is None:
             return
         part_dir = Path(download.part_dir) if download.part_dir is not None else None
         with contextlib.suppress(OSError):
-            await asyncio.to_thread(discard_part, Path(download.dest_path), part_dir)
+            await asyncio.to_thread(abandon_part, Path(download.dest_path), part_dir)

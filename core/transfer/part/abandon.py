@@ -1,0 +1,60 @@
+"""Removing the part of a cancelled download, unless it is somebody else's by now: machines can share a volume."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from ...offsets import read_at
+from ..job import TransferLimits, journal_path
+from .journal import Lease, decode, may_take
+from .machine import Machine, process_alive
+from .part import discard_part
+from .space import on_network
+
+try:
+    import fcntl
+except ImportError:  # Windows has no flock; there the heartbeat alone decides
+    fcntl = None  # type: ignore[assignment]
+
+_FLAGS = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+
+
+def abandon_part(dest: Path, part_dir: Path | None = None) -> bool:
+    """Delete what a transfer to `dest` left; false when another engine works on it. Raises: OSError."""
+    part = (part_dir or dest.parent) / f"{dest.name}.part"
+    try:
+        journal = os.open(journal_path(part), _FLAGS)
+    except FileNotFoundError:
+        journal = -1
+    try:
+        if journal >= 0 and _held(part, journal):
+            return False
+        discard_part(dest, part_dir)
+        return True
+    finally:
+        if journal >= 0:
+            os.close(journal)
+
+
+def _held(part: Path, journal: int) -> bool:
+    locks = fcntl is not None
+    if fcntl is not None:
+        try:
+            fcntl.flock(journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:  # no locks on this file system
+            locks = False
+    found = decode(read_at(journal, 1 << 20, 0))
+    if found is None or (locks and not on_network(part.parent)):
+        return False
+    lease, machine = found[0].lease, Machine.here()
+    near = lease.boot_id == machine.boot_id and lease.pid_namespace == machine.pid_namespace
+    if near and lease.pid == os.getpid():  # our own, which has come to rest
+        return False
+    alive = process_alive(lease.pid) if near else None
+    nobody = Lease(owner="", boot_id="", pid_namespace="", pid=-1, heartbeat_at=None)
+    timeout = TransferLimits().lease_timeout_seconds
+    return not may_take(lease, now=time.time(), mine=nobody, timeout_seconds=timeout, process_alive=alive)
