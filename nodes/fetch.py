@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from ..core.errors import StowError
+from ..core.errors import NotFoundHereError, StowError
 from ..core.paths import safe_relative
 from ..core.records.download import DownloadState, WaitingFor
 from ..core.records.workflow import Confidence
@@ -117,11 +117,10 @@ def _is_active(download: Any) -> bool:
 
 
 async def _again(download_id: str) -> Any:
-    answer = await engine.call("GET", "/downloads")
-    found = next((item for item in answer["downloads"] if item["id"] == download_id), None)
-    if found is None:
-        raise ModelUnavailableError("the download is no longer in the queue", hint="run the prompt again")
-    return found
+    try:
+        return await engine.call("GET", f"/downloads/{download_id}")
+    except NotFoundHereError:
+        raise ModelUnavailableError("the download is no longer in the queue", hint="run the prompt again") from None
 
 
 def _settled(download: Any, node_id: str | None) -> bool:

@@ -29,6 +29,8 @@ class Facts:
     our_header: str | None = None
     secret: str | None = None
     forwarded: bool = False
+    caller: str = ""
+    """What proxies say of who asks; a caller can write it himself."""
     logged_in: bool = False
     """True where the guard before ComfyUI has seen the secret, or the cookie that proves it."""
 

@@ -117,15 +117,15 @@ class Gateway:
         free = is_local(facts) or link.settings.allow_remote or facts.logged_in
         guesses = facts.secret is not None and not free
         if guesses:
-            self.attempts.check(facts.peer)
+            self.attempts.check(facts.peer, facts.caller)
         try:
             judge(facts, link.settings, link.secret)
         except SecretRequiredError:
             if guesses:
-                self.attempts.wrong(facts.peer)
+                self.attempts.wrong(facts.peer, facts.caller)
             raise
         if guesses:
-            self.attempts.right(facts.peer)
+            self.attempts.right(facts.peer, facts.caller)
 
     async def _on_host(self, route: Route) -> web.Response:
         if route.name == "system.free":
@@ -176,6 +176,7 @@ def facts_of(request: web.Request) -> Facts:
         our_header=headers.get("X-ComfyStow"),
         secret=headers.get("X-ComfyStow-Secret"),
         forwarded=any(name in headers for name in _FORWARDED),
+        caller=" ".join(f"{name}={headers[name]}" for name in _FORWARDED if name in headers),
         logged_in=request.get(LOGGED_IN, False),
     )
 

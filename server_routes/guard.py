@@ -68,17 +68,17 @@ async def _log_in(request: web.Request, gateway: Gateway, link: Link) -> web.Str
     try:
         _try(knows(Shown(secret=given), link.secret), facts_of(request), gateway)
     except StowError as err:
-        return page(f"{err.message}. {err.hint or ''}")
+        return page(f"{err.message}. {err.hint or ''}", wait_seconds=err.retry_after_seconds)
     return welcome(request, link.secret)
 
 
 def _try(right: bool, facts: Facts, gateway: Gateway) -> None:  # noqa: FBT001 - the outcome itself
     """Count a try. Raises: TooManyTriesError: there were too many; SecretRequiredError: it was wrong."""
-    gateway.attempts.check(facts.peer)
+    gateway.attempts.check(facts.peer, facts.caller)
     if not right:
-        gateway.attempts.wrong(facts.peer)
+        gateway.attempts.wrong(facts.peer, facts.caller)
         raise SecretRequiredError("that is not the access secret", hint=_HINT)
-    gateway.attempts.right(facts.peer)
+    gateway.attempts.right(facts.peer, facts.caller)
 
 
 _HINT = "`comfystow auth secret` on the server shows it; programs send it in `X-ComfyStow-Secret`"

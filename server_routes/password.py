@@ -12,6 +12,7 @@ import binascii
 import hashlib
 import hmac
 import html
+import math
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -85,13 +86,15 @@ def welcome(request: web.Request, secret: str) -> web.Response:
     return response
 
 
-def page(problem: str = "") -> web.Response:
-    """Return the page that asks; it loads nothing from anywhere."""
+def page(problem: str = "", *, wait_seconds: float | None = None) -> web.Response:
+    """Return the page that asks; it loads nothing from anywhere. `wait_seconds` says when it may be tried again."""
+    again = {"Retry-After": str(math.ceil(wait_seconds))} if wait_seconds is not None else {}
     return web.Response(
-        status=401,
+        status=401 if wait_seconds is None else 429,
         text=_PAGE.replace("{problem}", html.escape(problem)),
         content_type="text/html",
         headers={
+            **again,
             "Cache-Control": "no-store",
             "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'",
         },

@@ -30,7 +30,8 @@ def _path(request: web.Request, route: Route, parameters: Mapping[str, str]) -> 
     path = route.path
     for name, value in parameters.items():
         path = path.replace(f"{{{name}}}", quote(value, safe=""))
-    return f"{path}?{request.query_string}" if request.query_string else path
+    query = request.rel_url.raw_query_string  # `query_string` is half decoded: `%2541` would become `A`, `%23` the end
+    return f"{path}?{query}" if query else path
 
 
 async def _body(request: web.Request, route: Route) -> bytes:

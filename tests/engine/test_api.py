@@ -107,6 +107,7 @@ def test_references_that_name_nothing_are_refused_with_a_hint(shared_client: Syn
 
 
 def test_unknown_download_is_not_found(shared_client: SyncEngineClient) -> None:
+    assert _error(shared_client.request("GET", "/downloads/nothing")) == (404, "not_found_here")
     for verb in ("pause", "resume", "cancel", "retry"):
         assert _error(shared_client.request("POST", f"/downloads/nothing/{verb}")) == (404, "not_found_here")
     assert _error(shared_client.request("PATCH", "/downloads/nothing", {"position": 0})) == (404, "not_found_here")
@@ -139,6 +140,7 @@ def test_same_request_twice_is_one_download(client: SyncEngineClient) -> None:
     assert status == 202
     assert client.call("POST", "/downloads", {"source": HF, "folder_name": "loras"})["id"] == first["id"]
     assert [row["id"] for row in client.call("GET", "/downloads")["downloads"]] == [first["id"]]
+    assert client.call("GET", f"/downloads/{first['id']}")["created_at"] == first["created_at"]
 
 
 def test_host_paths_are_for_callers_on_this_machine(client: SyncEngineClient) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from comfystow.core.errors import TooManyTriesError
-from comfystow.server_routes.attempts import FREE_TRIES, LONGEST_SECONDS, Attempts
+from comfystow.server_routes.attempts import FREE_TRIES, LONGEST_SECONDS, SHARED_SECONDS, SHARED_TRIES, Attempts
 
 
 class Clock:
@@ -72,6 +74,36 @@ def test_the_right_secret_and_ten_quiet_minutes_are_a_new_beginning() -> None:
     attempts.check("192.0.2.1")
     attempts.right("192.0.2.1")
     assert tries(attempts, clock, "192.0.2.1", FREE_TRIES) == []
+
+
+def test_who_guesses_behind_a_proxy_does_not_lock_the_owner_out() -> None:
+    clock = Clock()
+    attempts = Attempts(clock)
+    guesser, owner = "X-Forwarded-For=203.0.113.9", "X-Forwarded-For=198.51.100.7"
+    for _ in range(2000):  # an hour and more: he tries again as soon as he may, and the owner comes at any time
+        with contextlib.suppress(TooManyTriesError):
+            attempts.check("10.0.0.1", guesser)
+            attempts.wrong("10.0.0.1", guesser)
+        attempts.check("10.0.0.1", owner)
+        clock.now += 2
+    with pytest.raises(TooManyTriesError):
+        attempts.check("10.0.0.1", guesser)
+
+
+def test_written_headers_give_few_more_tries_and_hold_the_owner_up_for_seconds() -> None:
+    clock, count, waits = Clock(), 0, [0.0]
+    attempts = Attempts(clock)
+    for number in range(86_400):
+        try:
+            attempts.check("10.0.0.1", f"X-Forwarded-For=10.0.0.{number}")
+            attempts.wrong("10.0.0.1", f"X-Forwarded-For=10.0.0.{number}")
+            count += 1
+        except TooManyTriesError as err:
+            waits.append(err.retry_after_seconds or 0.0)
+        clock.now += 1
+    assert 0 < max(waits) <= SHARED_SECONDS
+    assert count <= SHARED_TRIES + 86_400 / SHARED_SECONDS
+    attempts.check("10.0.0.2", "X-Forwarded-For=198.51.100.7")  # behind another proxy
 
 
 def test_many_peers_take_little_memory() -> None:

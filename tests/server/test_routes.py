@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from hub.server import Hub
@@ -186,6 +187,12 @@ def test_a_plan_names_place_and_size_but_no_path(server: ComfyServer, hub: Hub) 
     assert plan["items"][0]["folder_name"] == "vae"
     assert plan["fits"] is True
     assert str(server.models).encode() not in reply.body
+
+
+@pytest.mark.parametrize("word", ["#tag", "50%", "%41", "a&b", "a+b", "ключ"])
+def test_a_query_reaches_the_engine_as_it_was_written(server: ComfyServer, word: str) -> None:
+    reply = server.stow("GET", f"/library?sort={quote(word, safe='')}")
+    assert reply.json()["error"]["message"] == f"`{word}` is no order"
 
 
 def test_settings_are_changed_and_kept(server: ComfyServer) -> None:

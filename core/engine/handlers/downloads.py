@@ -28,6 +28,11 @@ async def list_all(call: Call) -> object:
     return {"downloads": [_shown(call, download) for download in call.runtime.downloads.list()]}
 
 
+async def show(call: Call) -> object:
+    """Show one."""
+    return _shown(call, _found(call))
+
+
 async def submit(call: Call) -> object:
     """Take a request into the queue."""
     request: DownloadRequest = call.body
@@ -81,6 +86,7 @@ async def retry_failed(call: Call) -> object:
 
 DOWNLOADS: dict[str, Handler] = {
     "downloads.list": list_all,
+    "downloads.show": show,
     "downloads.submit": submit,
     "downloads.plan": plan,
     "downloads.change": change,

@@ -34,6 +34,13 @@ DOWNLOADS_ROUTES: tuple[Route, ...] = (
         request=DownloadRequest,
         status=202,
     ),
+    Route(
+        method="GET",
+        path="/downloads/{id}",
+        name="downloads.show",
+        summary="Show one",
+        returns="the Download",
+    ),
     _on_download("pause", "Stop and keep the part"),
     _on_download("resume", "Go on where it stopped"),
     _on_download("cancel", "Stop and remove the part"),
