@@ -10,7 +10,7 @@ from ..errors import StowError, UsageError
 from ..units import parse_size
 from .fetch import follow
 from .options import add_common, client_of, installation_of
-from .output import exit_code_of, show_error, show_json
+from .output import exit_code_of, say, show, show_error, show_json
 from .progress import line_of
 
 _VERBS = ("pause", "resume", "cancel", "retry")
@@ -82,7 +82,9 @@ def _show(rows: list[dict[str, Any]], arguments: argparse.Namespace) -> None:
         show_json(rows)
         return
     for row in rows:
-        print(f"{row['id']}  {line_of(row)}")
+        show(f"{row['id']}  {line_of(row)}")
+    if not rows:
+        say("the queue is empty")
 
 
 def _follow(client: SyncEngineClient) -> int:
@@ -93,7 +95,7 @@ def _follow(client: SyncEngineClient) -> int:
             line = f"{row['id']}  {line_of(row)}"
             if shown.get(row["id"]) != line:
                 shown[row["id"]] = line
-                print(line, flush=True)
+                show(line, flush=True)
         return False
 
     follow(client, take)

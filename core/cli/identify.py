@@ -7,7 +7,7 @@ import argparse
 from ..units import format_duration
 from .library_work import carry_out
 from .options import add_common, installation_of, session_client_of
-from .output import say, show_json
+from .output import say, show, show_json
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
         show_json(report)
     else:
         hashed = f", {report['hashed']} read for it" if report["hashed"] else ""
-        print(f"{report['identified']} of {report['asked']} files identified{hashed}")
+        show(f"{report['identified']} of {report['asked']} files identified{hashed}")
         say(f"{report['unknown']} are unknown to the places we ask ({format_duration(report['seconds'])})")
     for line in report["failed"]:
         say(f"not asked: {line}")

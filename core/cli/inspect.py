@@ -13,7 +13,7 @@ from ..records.download import ErrorInfo
 from ..records.json import to_json
 from ..units import format_bytes
 from .options import add_common, installation_of, session_client_of
-from .output import exit_code_of, say, show_error, show_json
+from .output import exit_code_of, say, show, show_error, show_json
 
 _TITLES = ("kind", "base_model", "folder", "precision", "format")
 _MOST_REASON_CHARS = 160
@@ -65,24 +65,24 @@ def _remote(client: SyncEngineClient, refs: list[str]) -> dict[str, dict[str, An
 
 
 def _show(row: dict[str, Any], *, explain: bool) -> None:
-    print(f"{row['ref']}:")
+    show(f"{row['ref']}:")
     for name in _TITLES:
         more = {"kind": row["detail"], "base_model": row["base_model_version"]}.get(name)
-        print(f"  {name.replace('_', ' '):<11} {row[name] or 'unknown'}{f' ({more})' if more else ''}")
+        show(f"  {name.replace('_', ' '):<11} {row[name] or 'unknown'}{f' ({more})' if more else ''}")
     if row["alternatives"]:
-        print(f"  {'choose':<11} {' or '.join(row['alternatives'])}")
+        show(f"  {'choose':<11} {' or '.join(row['alternatives'])}")
     if row["trigger_words"]:
-        print(f"  {'words':<11} {', '.join(row['trigger_words'])}")
+        show(f"  {'words':<11} {', '.join(row['trigger_words'])}")
     if row["parameters"] is not None:
-        print(f"  {'parameters':<11} {row['parameters']:,} in {row['tensors']} tensors")
+        show(f"  {'parameters':<11} {row['parameters']:,} in {row['tensors']} tensors")
     vram = f", in VRAM {format_bytes(row['vram_bytes'])}" if row["vram_bytes"] is not None else ""
-    print(f"  {'size':<11} {format_bytes(row['size_bytes'])}{vram}")
+    show(f"  {'size':<11} {format_bytes(row['size_bytes'])}{vram}")
     if explain:
         for line in row["evidence"]:
-            print(f"  because     {line}")
+            show(f"  because     {line}")
         for line in row["rejected"]:
-            print(f"  not         {line[:_MOST_REASON_CHARS]}")
+            show(f"  not         {line[:_MOST_REASON_CHARS]}")
         for name, value in row["training"].items():
-            print(f"  training    {name}: {value}")
+            show(f"  training    {name}: {value}")
         for name, value in row["metadata"].items():
-            print(f"  metadata    {name}: {str(value)[:200]}")
+            show(f"  metadata    {name}: {str(value)[:200]}")

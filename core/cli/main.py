@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import os
 import sys
 from typing import Protocol
+
+from .streams import drop_output, prepare_streams
 
 PROGRAM = "comfystow"
 EXIT_INTERRUPTED = 130
@@ -54,14 +55,22 @@ class Command(Protocol):
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; the result is the exit code."""
     words = sys.argv[1:] if arguments is None else arguments
+    prepare_streams()
     try:
-        return _command(words) if words and words[0] in COMMANDS else _without_command(words)
+        code = _command(words) if words and words[0] in COMMANDS else _without_command(words)
+        sys.stdout.flush()
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read us has enough; without this Python complains once more at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # whoever read us has enough
+        drop_output()
         return 1
+    except OSError as err:  # a full disk behind standard output, a folder that may not be read
+        from .output import say
+
+        drop_output()
+        say(f"error: {err.strerror or err}{f': `{err.filename}`' if err.filename else ''}")
+        return 1
+    return code
 
 
 def _command(words: list[str]) -> int:

@@ -15,7 +15,7 @@ from ..records.json import to_json
 from ..units import format_bytes
 from .lock import write_text
 from .options import add_common, installation_of, session_client_of
-from .output import say, show_error, show_json
+from .output import say, show, show_error, show_json
 from .wishes import add_facts, facts_of
 
 EXIT_MISSING = 3
@@ -76,6 +76,7 @@ def _asked(client: SyncEngineClient, file: Path, load: Any, options: dict[str, A
 
 
 def _failed(path: Path, error: StowError) -> dict[str, Any]:
+    say(f"{path}:")
     show_error(error)
     return {"workflow": str(path), "models": [], "error": to_json(ErrorInfo.of(error))}
 
@@ -86,16 +87,20 @@ def lacking(report: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _show(report: dict[str, Any]) -> None:
-    print(f"{report['workflow']}:")
+    if report["error"] is not None:  # told already
+        return
+    show(f"{report['workflow']}:")
     for model in report["models"]:
         idle = "" if model.get("active", True) else " (only muted or bypassed nodes name it)"
-        print(f"  {model['state']:<8} {model['folder'] or '?'}/{model['name']}{idle}")
+        show(f"  {model['state']:<8} {model['folder'] or '?'}/{model['name']}{idle}")
         if model["state"] == "near":
-            print(f"           as {model['near_name']}: {model['near_reason']}")
+            show(f"           as {model['near_name']}: {model['near_reason']}")
         elif model["state"] == "missing":
             for candidate in model["candidates"][:3]:
-                print(f"           {_candidate(candidate)}")
-    show_fit(report.get("fit"), print)
+                show(f"           {_candidate(candidate)}")
+    for node in report.get("skipped", ()):
+        show(f"  skipped  node {node['node_id']}: {node['reason']}")
+    show_fit(report.get("fit"), show)
 
 
 def _candidate(row: dict[str, Any]) -> str:
@@ -112,18 +117,18 @@ def show_fit(fit: dict[str, Any] | None, tell: Any) -> None:
     """Say whether it fits the GPU, and what smaller one there is."""
     if fit is None or not fit["loads"]:
         return
-    tell(f"  VRAM: {fit['sentence']}")
+    tell(f"  GPU      {fit['sentence']}")
     for row in fit["smaller"]:
         loader = ", with a GGUF loader" if row["needs_other_loader"] else ""
-        tell(f"        smaller: {row['source']} ({format_bytes(row['size_bytes'])}{loader}; {row['known_from']})")
+        tell(f"           smaller: {row['source']} ({format_bytes(row['size_bytes'])}{loader}; {row['known_from']})")
 
 
 def _export(report: dict[str, Any], form: str) -> None:
     from ..workflow.export import export_lines
 
-    print(f"# {report['workflow']}")
+    show(f"# {report['workflow']}")
     for line in export_lines(report["models"], form):
-        print(line)
+        show(line)
 
 
 def _write(client: SyncEngineClient, arguments: argparse.Namespace) -> int:

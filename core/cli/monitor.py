@@ -12,7 +12,7 @@ from typing import Any
 from ..engine.sync_client import SyncEngineClient
 from .machine import Line, lines_of
 from .options import add_common, installation_of, session_client_of
-from .output import say, show_json
+from .output import say, show, show_json
 
 #: Longer than one look: the next one renews it.
 _LEASE_FACTOR = 5.0
@@ -71,4 +71,4 @@ def _draw(views: Iterator[dict[str, Any]]) -> bool:
 
 def _print(lines: list[Line]) -> None:
     for line in lines:
-        print(f"{line.label:<14} {line.text}" if line.label else line.text)
+        show(f"{line.label:<14} {line.text}" if line.label else line.text)

@@ -15,37 +15,41 @@ from .machine import Line, lines_of
 
 _STYLES = {"plain": "", "warn": "yellow", "bad": "red"}
 _BAR_WIDTH = 30
+_LABEL_WIDTH = 16
+#: What the words need beside a bar; a terminal that has less room gets a shorter bar, or none.
+_TEXT_WIDTH = 34
 
 
 def draw(views: Iterator[dict[str, Any]]) -> None:
     """Draw each view in place of the one before, until Ctrl-C."""
     with Live(auto_refresh=False, screen=False) as live:
         for view in views:
-            live.update(_picture(lines_of(view)), refresh=True)
+            room = live.console.width - _LABEL_WIDTH - _TEXT_WIDTH
+            live.update(_picture(lines_of(view), max(0, min(_BAR_WIDTH, room))), refresh=True)
 
 
-def _picture(lines: list[Line]) -> RenderableType:
+def _picture(lines: list[Line], bar_width: int) -> RenderableType:
     parts: list[RenderableType] = []
-    table = _table()
+    table = _table(bar_width)
     for line in lines:
         if line.label:
-            table.add_row(Text(line.label), _bar(line), Text(line.text, style=_STYLES[line.tone]))
+            table.add_row(Text(line.label), _bar(line, bar_width), Text(line.text, style=_STYLES[line.tone]))
         else:
             parts += [table, Text(line.text, style=f"bold {_STYLES[line.tone]}".strip())]
-            table = _table()
+            table = _table(bar_width)
     return Group(*parts, table)
 
 
-def _table() -> Table:
+def _table(bar_width: int) -> Table:
     table = Table.grid(padding=(0, 1))
-    table.add_column(width=16, no_wrap=True)
-    table.add_column(width=_BAR_WIDTH)
+    table.add_column(width=_LABEL_WIDTH, no_wrap=True)
+    table.add_column(width=bar_width)
     table.add_column()
     return table
 
 
-def _bar(line: Line) -> RenderableType:
-    if line.ratio is None:
+def _bar(line: Line, width: int) -> RenderableType:
+    if line.ratio is None or not width:
         return Text("")
     style = _STYLES[line.tone] or "cyan"
-    return ProgressBar(total=1.0, completed=line.ratio, width=_BAR_WIDTH, complete_style=style, finished_style=style)
+    return ProgressBar(total=1.0, completed=line.ratio, width=width, complete_style=style, finished_style=style)

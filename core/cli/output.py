@@ -18,9 +18,14 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else "�" for char in text)
 
 
+def show(line: str, *, flush: bool = False) -> None:
+    """Print a line of data for people: what a file, a page or a workflow says of itself stays in its line."""
+    print(printable(line), flush=flush)
+
+
 def say(text: str) -> None:
     """Tell people something."""
-    print(text, file=sys.stderr, flush=True)
+    print("\n".join(map(printable, text.split("\n"))), file=sys.stderr, flush=True)
 
 
 def show_error(error: StowError) -> None:

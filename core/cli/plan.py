@@ -10,7 +10,7 @@ from ..engine.sync_client import SyncEngineClient
 from ..errors import NotEnoughSpaceError, StowError
 from ..units import format_bytes
 from .fetch import Wanted
-from .output import exit_code_of, say, show_error, show_json
+from .output import exit_code_of, say, show, show_error, show_json
 
 
 def ask_plan(client: SyncEngineClient, wanted: list[Wanted]) -> dict[str, Any]:
@@ -26,7 +26,7 @@ def dry_run(client: SyncEngineClient, wanted: list[Wanted], arguments: argparse.
         show_json([_row(item) for item in plan["items"]])
     else:
         for item in plan["items"]:
-            print(_line(item))
+            show(_line(item))
         say(_total(plan))
     errors = errors_of(plan)
     for error in errors:
@@ -71,6 +71,8 @@ def _row(item: dict[str, Any]) -> dict[str, object]:
 
 def _line(item: dict[str, Any]) -> str:
     source = item["source"] or item["request"]["source"]
+    if item["error"] is not None:
+        return f"{item['action']}: {source}: {item['error']['message']}"
     if item["dest_path"] is None:
         return f"{item['action']}: {source}"
     return f"{item['action']}: {item['dest_path']} ({format_bytes(item['size_bytes'])}) from {source}: {item['reason']}"

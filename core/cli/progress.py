@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 from ..units import format_bytes, format_duration, format_rate
-from .output import say
+from .output import printable, say
 
 _LINE_SECONDS = 5.0
 _MOVING = "running"
@@ -59,26 +59,35 @@ def _state(download: dict[str, Any]) -> object:
 
 def name_of(download: dict[str, Any]) -> str:
     """Return what a download is called before and after its name is known."""
-    return str(download.get("filename") or download["source"])
+    return printable(str(download.get("filename") or download["source"]))
 
 
 def line_of(download: dict[str, Any]) -> str:
     """Describe a download in one line."""
-    state, total = download["state"], download.get("bytes_total")
-    words = [f"{name_of(download)}: {state}"]
+    state, total, cause = download["state"], download.get("bytes_total"), download.get("waiting_for")
+    words = [f"{name_of(download)}: {state}" + (f" for {_CAUSES.get(cause, cause)}" if cause else "")]
+    if state == _MOVING or (state in _RESTING and download.get("bytes_done")):
+        here = format_bytes(download.get("bytes_done"))
+        words.append(f"{here} of {format_bytes(total)}" if total is not None else here)
     if state == _MOVING:
-        words.append(f"{format_bytes(download.get('bytes_done'))} of {format_bytes(total)}")
-        words.append(format_rate(download.get("rate_bytes_per_second")))
+        if download.get("rate_bytes_per_second") is not None:
+            words.append(format_rate(download["rate_bytes_per_second"]))
         if download.get("eta_seconds") is not None:
             words.append(f"{format_duration(download['eta_seconds'])} left")
     elif state == "completed":
         words.append(format_bytes(total))
         words.append(_PROVEN.get(str(download.get("verified")), "not verified"))
-    elif download.get("waiting_for"):
-        words.append(f"for {download['waiting_for']}")
     if download.get("note") and state != "completed":
         words.append(str(download["note"]))
     return ", ".join(words)
 
 
+_RESTING = frozenset({"paused", "waiting"})
+_CAUSES = {
+    "token": "a token",
+    "licence": "its licence to be accepted",
+    "space": "space",
+    "generation": "ComfyUI to finish",
+    "host": "its host",
+}
 _PROVEN = {"digest": "whole", "header": "header and length fit", "size": "length fits"}

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from ..engine.connection import error_of_code
 from ..errors import StowError
 from .options import add_common, installation_of, session_client_of
-from .output import exit_code_of, show_error, show_json
+from .output import exit_code_of, say, show, show_error, show_json
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +36,9 @@ def run(arguments: argparse.Namespace) -> int:
         show_json(found)
     else:
         for hit in found["hits"]:
-            print(_line(hit))
+            show(_line(hit))
+        if not found["hits"]:
+            say("nothing was found")
     errors: list[StowError] = []
     for told in found["errors"].values():
         errors.append(error_of_code(told["code"])(told["message"], hint=told["hint"]))

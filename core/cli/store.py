@@ -19,7 +19,7 @@ from ..units import format_bytes
 from .fetch import Wanted
 from .get import fetch_and_report, folders_of
 from .options import add_common, installation_of, session_client_of, settings_of
-from .output import exit_code_of, say, show_error, show_json
+from .output import exit_code_of, say, show, show_error, show_json
 
 if TYPE_CHECKING:
     from ..sources.store import SharedStore
@@ -85,7 +85,7 @@ def _list(settings: Settings, *, as_json: bool) -> int:
         show_json([{"sha256": digest.hex, "size_bytes": size} for digest, size in rows])
         return 0
     for digest, size in rows:
-        print(f"{digest.hex}  {format_bytes(size)}")
+        show(f"{digest.hex}  {format_bytes(size)}")
     say(f"{len(rows)} files, {format_bytes(sum(size for _, size in rows))}")
     return 0
 
@@ -110,7 +110,7 @@ def _push(settings: Settings, items: list[Path], *, as_json: bool) -> int:
             show_error(err)
         rows.append(row)
         if not as_json and row["error"] is None:
-            print(f"{row['sha256']}  {path}{'' if row['pushed'] else ' (was there already)'}")
+            show(f"{row['sha256']}  {path}{'' if row['pushed'] else ' (was there already)'}")
     if as_json:
         show_json(rows)
     return exit_code_of(errors)

@@ -14,7 +14,7 @@ from .changes import finished, lines_of, to_do
 from .fetch import Wanted
 from .get import fetch_and_report
 from .options import add_common, installation_of, session_client_of
-from .output import exit_code_of, say, show_error, show_json
+from .output import exit_code_of, say, show, show_error, show_json
 
 EXIT_NOT_IN_SYNC = 3
 
@@ -87,7 +87,7 @@ def _tell(state: dict[str, Any], arguments: argparse.Namespace) -> int:
     else:
         for row in state["entries"]:
             if row["state"] != "held":
-                print(f"{row['state']:<8} {row['folder']}/{row['name']}{': ' + row['reason'] if row['reason'] else ''}")
+                show(f"{row['state']:<8} {row['folder']}/{row['name']}{': ' + row['reason'] if row['reason'] else ''}")
         _tell_extra(state, prune=arguments.prune)
     return 0 if _is_held(state, prune=arguments.prune) else EXIT_NOT_IN_SYNC
 
