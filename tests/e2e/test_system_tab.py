@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 
 GB = 10**9
+NOW = time.time()  # of samples and history alike, however long the tests before took
 
 
 def gpu(index: int, **more: object) -> dict[str, Any]:
@@ -29,7 +30,7 @@ def gpu(index: int, **more: object) -> dict[str, Any]:
 
 def system(*gpus: dict[str, Any], note: str | None = None, **more: object) -> dict[str, Any]:
     sample = {
-        "taken_at": time.time(), "gpus": list(gpus) or None, "gpu_note": note,
+        "taken_at": NOW, "gpus": list(gpus) or None, "gpu_note": note,
         "host": {
             "cores": 8, "cpu_utilization_ratio": 0.31, "memory_used_bytes": int(38.4 * GB), "memory_limit_bytes": 62 * GB,
             "oom_kills": 0,
@@ -58,8 +59,7 @@ def system(*gpus: dict[str, Any], note: str | None = None, **more: object) -> di
 
 
 def history() -> dict[str, Any]:
-    now = time.time()
-    times = [now - 600 + 5 * step for step in range(120)]
+    times = [NOW - 600 + 5 * step for step in range(120)]
     busy = [0.9 if step // 12 % 2 else 0.15 for step in range(120)]
     return {"times": times, "cpu_utilization_ratio": busy, "gpus": {"GPU-0": {"utilization_ratio": busy}}}
 
