@@ -189,7 +189,7 @@ class Transfer:
             self._heartbeat_at = now
             state.part.check_lease()
             state.journal()
-        elif now - self._journaled_at >= _JOURNAL_SECONDS:
+        elif state.has_news and now - self._journaled_at >= _JOURNAL_SECONDS:
             self._journaled_at = now
             state.journal()
         unsynced = state.bytes_fetched - self._synced_bytes

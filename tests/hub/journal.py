@@ -5,11 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 KEPT_REQUESTS = 50_000
 KEPT_GAUGE_POINTS = 100_000
+
+Left = Callable[[], bool]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -49,19 +52,23 @@ class Journal:
             self._gauge: deque[tuple[float, str, int, int]] = deque(maxlen=KEPT_GAUGE_POINTS)
             self._peak: dict[str, int] = {}
             # Open connections and running transfers outlive a clear.
-            self._open: dict[str, int] = getattr(self, "_open", {})
-            self._busy: dict[str, int] = getattr(self, "_busy", {})
+            self._open: dict[int, tuple[str, Left]] = getattr(self, "_open", {})
+            self._running: dict[int, tuple[str, Left]] = getattr(self, "_running", {})
 
-    def connected(self, origin: str) -> int:
+    def connected(self, origin: str, left: Left) -> int:
+        """Note a connection. `left` tells whether the client has closed it: from then on it counts no more.
+
+        The thread that serves it notices later, on a busy machine much later.
+        """
         with self._lock:
             self._connections += 1
-            self._open[origin] = self._open.get(origin, 0) + 1
+            self._open[self._connections] = (origin, left)
             self._mark(origin)
             return self._connections
 
-    def disconnected(self, origin: str) -> None:
+    def disconnected(self, origin: str, connection: int) -> None:
         with self._lock:
-            self._open[origin] -= 1
+            del self._open[connection]
             self._mark(origin)
 
     def begin(self, **values: Any) -> Entry:
@@ -69,8 +76,8 @@ class Journal:
             self._number += 1
             entry = Entry(number=self._number, at=time.time(), **values)
             self._entries.append(entry)
-            self._busy[entry.origin] = self._busy.get(entry.origin, 0) + 1
-            self._peak[entry.origin] = max(self._peak.get(entry.origin, 0), self._busy[entry.origin])
+            self._running[entry.number] = self._open[entry.connection]
+            self._peak[entry.origin] = max(self._peak.get(entry.origin, 0), _count(self._running, entry.origin))
             self._mark(entry.origin)
             return entry
 
@@ -83,11 +90,11 @@ class Journal:
     def end(self, entry: Entry) -> None:
         with self._lock:
             entry.seconds = time.time() - entry.at
-            self._busy[entry.origin] -= 1
+            del self._running[entry.number]
             self._mark(entry.origin)
 
     def _mark(self, origin: str) -> None:
-        self._gauge.append((time.time(), origin, self._open.get(origin, 0), self._busy.get(origin, 0)))
+        self._gauge.append((time.time(), origin, _count(self._open, origin), _count(self._running, origin)))
 
     def requests(self, since: int = 0) -> list[dict[str, Any]]:
         with self._lock:
@@ -96,9 +103,14 @@ class Journal:
     def counters(self) -> dict[str, Any]:
         """Give body bytes a file, and the number and peak of requests an origin had at once."""
         with self._lock:
-            return {"bytes_by_file": dict(self._sent), "active": dict(self._busy), "peak_active": dict(self._peak)}
+            active = {origin: _count(self._running, origin) for origin in self._peak}
+            return {"bytes_by_file": dict(self._sent), "active": active, "peak_active": dict(self._peak)}
 
     def gauge(self) -> list[dict[str, Any]]:
         with self._lock:
             rows = list(self._gauge)
         return [{"at": at, "origin": origin, "open": opened, "active": active} for at, origin, opened, active in rows]
+
+
+def _count(rows: dict[int, tuple[str, Left]], origin: str) -> int:
+    return sum(1 for name, left in rows.values() if name == origin and not left())

@@ -78,11 +78,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if self.server.tls is not None:
             self.request = self.server.tls.wrap_socket(self.request, server_side=True)
         super().setup()
-        self.number = self.server.journal.connected(self.server.name)
+        self.number = self.server.journal.connected(self.server.name, self._has_left)
         self.paced = False
 
     def finish(self) -> None:
-        self.server.journal.disconnected(self.server.name)
+        self.server.journal.disconnected(self.server.name, self.number)
         with contextlib.suppress(OSError):
             super().finish()
 
@@ -275,10 +275,16 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _wait(self, seconds: float | None) -> None:
         """Do nothing for a while (None: for good), but notice when the client leaves."""
+        if self._has_left(seconds):
+            raise _GoneError
+
+    def _has_left(self, within_seconds: float | None = 0.0) -> bool:
+        """Tell whether the client has closed the connection, as the kernel knows it."""
+        if self.connection.fileno() < 0:
+            return True
         poller = select.poll()
         poller.register(self.connection, select.POLLRDHUP)
-        if poller.poll(None if seconds is None else seconds * 1000):
-            raise _GoneError
+        return bool(poller.poll(None if within_seconds is None else within_seconds * 1000))
 
     def _hang_up(self, *, reset: bool) -> None:
         """Close the connection here, by FIN or by RST, after the client has what was sent so far."""

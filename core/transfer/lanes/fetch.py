@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
+from contextlib import suppress
+from math import inf
 from statistics import median
 
 from ...errors import RemoteChangedError, StalledError, StowError
 from ..connections.origin import Origin
 from ..job import TransferLimits
 from .adapt import Connections
-from .budget import Budget
+from .budget import Budget, Seat
 from .cures import LEAST_PROGRESS_BYTES, Cures
 from .exchange import AgainError, Exchanges, StaleError
 from .lane import CutShortError, Lane
@@ -45,6 +47,8 @@ class Fetcher:
     ) -> None:
         self._state, self._origin = state, origin
         self._limits, self._connections, self._budget = limits, connections, budget
+        self._stirred = asyncio.Event()  # a lane has ended, or there is room for one
+        self._seat = Seat(self._stirred.set)
         self._limited = buckets
         self._cures = cures
         self._exchanges = Exchanges(state, origin, buckets, executor)
@@ -72,7 +76,7 @@ class Fetcher:
                     await cures.distrust()
         finally:
             await self._stop_lanes()
-            self._budget.leave(self)
+            self._budget.leave(self._seat)
 
     async def was_misled(self, digests: dict[str, str]) -> bool:
         """Find out whether wrong ranges made the digest wrong; all is begun again then, and `run` fetches it."""
@@ -85,17 +89,19 @@ class Fetcher:
         state = self._state
         one = state.single or not state.answered or state.plan.size_bytes is None
         wanted = 1 if one else self._connections.target
-        return min(wanted, self._budget.share(self, self._origin.host, wanted))
+        return min(wanted, self._budget.want(self._seat, self._origin.host, wanted))
 
     def _spawn(self) -> None:
         if self._cures.blocked:
             return
         allowed = self._allowed()
-        while len(self._lanes) < allowed and (piece := self._next_piece()) is not None:
+        while len(self._lanes) < allowed and self._budget.may_begin(self._seat):
+            if (piece := self._next_piece()) is None:
+                return
             lane = Lane(piece=piece, on_answer=self._spawn)
             lane.begin(self._loop.time())
             self._lanes.append(lane)
-            self._state.lanes = len(self._lanes)
+            self._count_lanes()
             lane.task = self._loop.create_task(self._work(lane))
 
     def _next_piece(self) -> Piece | None:
@@ -131,7 +137,12 @@ class Fetcher:
         finally:
             self._settle(lane)
             self._lanes.remove(lane)
-            self._state.lanes = len(self._lanes)
+            self._count_lanes()
+            self._stirred.set()
+
+    def _count_lanes(self) -> None:
+        self._state.lanes = len(self._lanes)
+        self._budget.use(self._seat, len(self._lanes))
 
     def _settle(self, lane: Lane) -> None:
         if lane.piece is not None:
@@ -147,17 +158,16 @@ class Fetcher:
         for lane in self._lanes:  # a task that is cancelled before its first step never cleans up by itself
             self._settle(lane)
         self._lanes.clear()
-        self._state.lanes = 0
+        self._count_lanes()
 
     async def _wait(self) -> None:
         if self._cures.order is not None or self._cures.fatal is not None:
             return
-        tasks = [lane.task for lane in self._lanes if lane.task is not None]
-        if tasks:
-            await asyncio.wait(tasks, timeout=self._limits.tick_seconds, return_when=asyncio.FIRST_COMPLETED)
-        else:
-            pause = self._cures.not_before - self._loop.time()
-            await asyncio.sleep(min(self._limits.tick_seconds, max(pause, 0.001)))
+        seconds, pause = self._limits.tick_seconds, self._cures.not_before - self._loop.time()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(min(seconds, pause) if pause > 0 else seconds):
+                await self._stirred.wait()
+        self._stirred.clear()
 
     def _typical_rate(self) -> float | None:
         rates = [lane.rate for lane in self._lanes if lane.rate > 0]
@@ -177,12 +187,20 @@ class Fetcher:
             reason = self._why_replace(lane, now, typical)
             if reason is not None and lane.reply is not None:
                 lane.reply.fail(StalledError(reason, hint="the connection is replaced"))
+        self._make_way(reading)
         self._connections.tick(
             now,
             self._state.bytes_fetched,
             active=sum(1 for lane in self._lanes if lane.rate > 0),
             window_seconds=max(_LEAST_WINDOW_SECONDS, 8 * (self._state.latency_seconds or 0.0)),
         )
+
+    def _make_way(self, reading: list[Lane]) -> None:
+        """Give up the connections that others wait for: those that would be at work longest."""
+        excess = 0 if self._state.single else self._budget.excess(self._seat)
+        for lane in sorted(reading, key=_seconds_left, reverse=True)[:excess]:
+            if lane.reply is not None and _seconds_left(lane) > _THEFT_SECONDS:
+                lane.reply.fail(CutShortError())
 
     def _why_replace(self, lane: Lane, now: float, typical: float) -> str | None:
         stall = self._limits.stall_timeout_seconds
@@ -199,3 +217,10 @@ class Fetcher:
             self._best_rate /= 8
             return "hardly a byte came for too long"
         return None
+
+
+def _seconds_left(lane: Lane) -> float:
+    piece = lane.piece
+    if piece is None:
+        return 0.0
+    return inf if piece.stop is None or lane.rate <= 0 else (piece.stop - piece.position) / lane.rate

@@ -73,6 +73,11 @@ class State:
         self.plan.release(piece)
         self.hasher.advance(self.plan.frontier())
 
+    @property
+    def has_news(self) -> bool:
+        """True when bytes have come that the journal does not name."""
+        return self._unjournaled > 0
+
     def journal(self) -> None:
         """Note on the disk what is there."""
         self._unjournaled = 0
