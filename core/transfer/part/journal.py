@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 from ...records.source import Digest
 from .ranges import Ranges
@@ -54,20 +54,30 @@ class Record:
         return kept
 
 
+_RECORD_FIELDS, _LEASE_FIELDS = tuple(Record.__dataclass_fields__), tuple(Lease.__dataclass_fields__)
+_JSON = json.JSONEncoder(separators=(",", ":"))
+
+
 def encode(record: Record, sequence: int) -> bytes:
     """Return one line: JSON with a checksum over the rest.
 
     A record that does not fit claims less: its smallest ranges are left out, and fetched again if it comes to that.
     """
     while True:
-        body = {"version": VERSION, "sequence": sequence, **asdict(record)}
-        text = json.dumps(body, separators=(",", ":"), ensure_ascii=True)
-        line = f'{{"crc32":"{zlib.crc32(text.encode()):08x}","record":{text}}}'.encode()
+        text = _JSON.encode({"version": VERSION, "sequence": sequence, **_fields(record)}).encode()
+        line = b'{"crc32":"%08x","record":%b}' % (zlib.crc32(text), text)
         if len(line) <= ROOM_BYTES:
             return line
         if len(record.done) + len(record.synced) == 0:
             raise ValueError("a journal record without ranges is too long")
         record = replace(record, done=_larger_half(record.done), synced=_larger_half(record.synced))
+
+
+def _fields(record: Record) -> dict[str, object]:
+    """Return what `dataclasses.asdict` does, without its deep copies: a record is written for every 512 KiB."""
+    fields = {name: getattr(record, name) for name in _RECORD_FIELDS}
+    fields["lease"] = {name: getattr(record.lease, name) for name in _LEASE_FIELDS}
+    return fields
 
 
 def _larger_half(ranges: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
