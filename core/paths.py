@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import unicodedata
 from pathlib import Path, PurePosixPath
 from typing import NewType
@@ -80,9 +81,16 @@ def safe_relative(name: str) -> RelativePath:
 def join_within(root: Path, relative: PathComponent | RelativePath) -> Path:
     """Join a safe name to a root, and prove that links do not lead out of it.
 
-    Raises: InvalidNameError: an existing part of the path is a link that leaves the root.
+    Raises: InvalidNameError: an existing part of the path is a link that leaves the root, or the locale lacks letters.
     """
     path = root.joinpath(relative)
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        raise InvalidNameError(
+            f"`{relative}` cannot be spelt in this system's encoding, {sys.getfilesystemencoding()}",
+            hint="start it with LC_ALL=C.UTF-8, or choose another name",
+        ) from None
     real_root = Path(os.path.realpath(root))
     real = Path(os.path.realpath(path.parent)) / path.name
     if not real.is_relative_to(real_root):

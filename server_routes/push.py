@@ -10,11 +10,12 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from ..core.errors import StowError
 from ..core.records.json import to_json
-from ..core.records.session import HostState
+from ..core.records.session import HostState, UsedModel
 
 if TYPE_CHECKING:
     from ..core.engine.client import EngineClient
@@ -26,6 +27,7 @@ _LOOK_SECONDS = 1.0
 _REPEAT_SECONDS = 4.0
 _BUSY_LOOK_SECONDS = 5.0
 _LINGER_SECONDS = 30.0
+_MOST_UNTOLD = 1000
 
 
 class Host(Protocol):
@@ -122,12 +124,16 @@ class Push:
     async def _tell(self) -> None:
         """Tell the engine what ComfyUI does: at once when it changes, and now and then so that it is known to live."""
         last, told_at = None, 0.0
+        untold: tuple[UsedModel, ...] = ()
         while True:
             state = self._host.state()
+            if untold:  # each prompt's models are seen once
+                state = replace(state, models_used=(*untold, *state.models_used)[:_MOST_UNTOLD])
             if state != last or self._clock() - told_at > _REPEAT_SECONDS:
                 try:
                     await self._client.call("POST", "/host/state", to_json(state))
-                    last, told_at = state, self._clock()
+                    last, told_at, untold = state, self._clock(), ()
                 except StowError as err:
+                    untold = state.models_used
                     _log.debug("the engine was not told: %s", err.message)
             await asyncio.sleep(_LOOK_SECONDS)

@@ -90,7 +90,7 @@ def _show(rows: list[dict[str, Any]], arguments: argparse.Namespace) -> None:
 def _follow(client: SyncEngineClient) -> int:
     shown: dict[str, str] = {}
 
-    def take(rows: list[dict[str, Any]]) -> bool:
+    def take(rows: list[dict[str, Any]], *, whole: bool) -> bool:  # noqa: ARG001 - every row is shown
         for row in rows:
             line = f"{row['id']}  {line_of(row)}"
             if shown.get(row["id"]) != line:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from ..engine.connection import error_of_code
 from ..engine.sync_client import SyncEngineClient
-from ..errors import AuthRequiredError, LicenceRequiredError, NotEnoughSpaceError, StowError
+from ..errors import AuthRequiredError, LicenceRequiredError, NotEnoughSpaceError, NotFoundHereError, StowError
 from ..records.download import DownloadState, ErrorInfo, WaitingFor
 from ..records.json import to_json
 from .output import say
@@ -141,33 +140,59 @@ def fetch(client: SyncEngineClient, wanted: list[Wanted]) -> list[Result]:
 def _follow(client: SyncEngineClient, results: list[Result], display: Display) -> None:
     taken = [result for result in results if result.error is None]
 
-    def take(rows: list[dict[str, Any]]) -> bool:
+    def take(rows: list[dict[str, Any]], *, whole: bool) -> bool:
         """Take what changed; true when all is settled."""
-        for row in rows:
-            for result in taken:  # two references may mean one download
-                if result.download["id"] == row["id"] and not result.settled:
-                    result.download = {**result.download, **row}
-                    display.show(result.download)
+        told = {row["id"]: row for row in rows}
+        for result in taken:  # two references may mean one download
+            row = told.get(result.download["id"])
+            if result.settled or (row is None and not whole):
+                continue
+            if row is None:
+                result.error = _forgotten(result)
+                continue
+            result.download = {**result.download, **row}
+            if result.settled:  # events carry no host paths; asked at once, for the history is short
+                result.download = _details(client, result.download)
+            display.show(result.download)
         return all(result.settled for result in taken)
 
     follow(client, take)
-    # Events carry no host paths and errors only in words; the list has all of it.
-    rows = {row["id"]: row for row in client.call("GET", "/downloads")["downloads"]}
     for result in taken:
-        result.download = rows.get(result.download["id"], result.download)
-        _settle(result)
-        display.show(result.download)
+        if result.error is None:
+            _settle(result)
 
 
-def follow(client: SyncEngineClient, take: Callable[[list[dict[str, Any]]], bool]) -> None:
-    """Hand `take` all downloads, then each that changes, until it says that it has enough; over engines' ends."""
+def _details(client: SyncEngineClient, download: dict[str, Any]) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = client.call("GET", f"/downloads/{download['id']}")
+    except NotFoundHereError:
+        return download
+    return found
+
+
+def _forgotten(result: Result) -> StowError:
+    return NotFoundHereError(
+        f"the queue has forgotten `{result.ref}`: it has ended",
+        hint="the same command again says how; what arrived is not fetched twice",
+    )
+
+
+class Take(Protocol):
+    """What is told of downloads: the `whole` list, or those that changed."""
+
+    def __call__(self, rows: list[dict[str, Any]], *, whole: bool) -> bool:
+        """Take them; true when it has enough."""
+
+
+def follow(client: SyncEngineClient, take: Take) -> None:
+    """Hand `take` all downloads, then each that changes, until it has enough; over engines' ends."""
     while True:
         for event in client.events():
             topic = event["topic"]
             if topic == "downloads":
-                enough = take(event["data"]["downloads"])
+                enough = take(event["data"]["downloads"], whole=False)
             else:  # the first word, a heartbeat, or word of lost events: look at everything
-                enough = take(client.call("GET", "/downloads")["downloads"])
+                enough = take(client.call("GET", "/downloads")["downloads"], whole=True)
             if enough:
                 return
         time.sleep(0.05)

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -238,3 +239,10 @@ def test_terminal_sees_a_bar_and_no_color_is_respected(tree: Tree, hub: Hub) -> 
     assert code == 0
     assert not re.search(r"\x1b\[[0-9;]*3[0-9]", plain)
     assert "big_8mib.safetensors: completed" in plain
+
+
+def test_a_history_that_is_short_hides_no_result(tree: Tree, hub: Hub) -> None:
+    tree.environment["COMFYSTOW_HISTORY_LIMIT"] = "1"
+    hub.fault("rate", file="big_8mib*", bytes_per_second=2_000_000)
+    rows = tree.json("get", VAE, BIG, "--connections", "1", "--to", "vae")
+    assert [row["path"] and Path(row["path"]).is_file() for row in rows] == [True, True]
