@@ -82,7 +82,7 @@ async def test_end_of_supervisord_itself_brings_everything_back(bench: Bench) ->
     await bench.run(service("one"), service("two"))
     await ready(bench, "one", "two")
     first = bench.status("one").pid
-    os.kill(bench.supervisor.process.pid, signal.SIGKILL)
+    os.kill(bench.daemon.process.pid, signal.SIGKILL)
     await until(lambda: bench.status("one").pid not in {None, first}, "another process")
     await ready(bench, "one", "two")
     assert not runs(first)
@@ -91,10 +91,10 @@ async def test_end_of_supervisord_itself_brings_everything_back(bench: Bench) ->
 async def test_flood_of_output_is_bounded_on_disk_and_on_the_container_s_output(bench: Bench) -> None:
     written: list[str] = []
     await bench.run(service("flood", flood=35_000_000))
-    tail = Tail({"flood": bench.supervisor.log_of("flood")}, written.append)
+    tail = Tail({"flood": bench.daemon.log_of("flood")}, written.append)
     await ready(bench, "flood")
     tail.look()
-    sizes = [path.stat().st_size for path in bench.supervisor.logs.iterdir()]
+    sizes = [path.stat().st_size for path in bench.daemon.logs.iterdir()]
     assert sum(sizes) <= 3 * 10_500_000
     assert len(sizes) == 3
     assert "are left out here" in written[0]
@@ -133,7 +133,7 @@ async def test_service_gets_its_own_environment_and_no_secret_stands_in_an_argum
     assert told["environment"]["ODD"] == odd
     assert "COMFYSTOW_TEST_LEAK" not in told["environment"]
     assert "s3cret-word" not in every_command_line()
-    folder = bench.supervisor.folder
+    folder = bench.daemon.folder
     assert "s3cret-word" not in (folder / "supervisord.conf").read_text()
     child = folder / "children" / "one.json"
     assert child.stat().st_mode & 0o777 == 0o600

@@ -17,6 +17,7 @@ from comfystow.core.pod.services.processes import MARK
 from comfystow.core.pod.services.restart import RestartPolicy
 from comfystow.core.pod.services.service import Service, Timing
 from comfystow.core.pod.services.supervisor import Supervisor
+from comfystow.core.pod.services.supervisord import Supervisord
 
 from .comfyui import free_port
 
@@ -50,13 +51,22 @@ class Bench:
         self.mark = folder.name
         self._stack = stack
         self.controller: Controller
+        self.daemon: Supervisord
         self.supervisor: Supervisor
 
-    async def run(self, *rows: Service, policy: RestartPolicy | None = None, **timing: float) -> Controller:
+    async def run(
+        self,
+        *rows: Service,
+        policy: RestartPolicy | None = None,
+        first: str | None = None,
+        alone_seconds: float = 0.0,
+        **timing: float,
+    ) -> Controller:
         """Start services under a supervisord of their own; times are short unless given."""
         rows = tuple(replace(row, environment={**row.environment, MARK: self.mark}) for row in rows)
-        self.supervisor = Supervisor(self.folder / "pod")
-        self.supervisor.launch([row.name for row in rows])
+        self.daemon = Supervisord(self.folder / "pod")
+        self.supervisor = Supervisor(self.daemon)
+        self.daemon.launch([row.name for row in rows])
         self.supervisor.prepare(rows)
         times = {
             "check_seconds": 0.1,
@@ -72,6 +82,8 @@ class Bench:
             timing=Timing(**times),
             mark=self.mark,
             changed=lambda: None,
+            first=first,
+            alone_seconds=alone_seconds,
         )
         self._stack.push_async_callback(self.controller.close, 5.0)
         await self.controller.open()
@@ -83,7 +95,7 @@ class Bench:
 
     def log(self, name: str) -> str:
         """Give what a service wrote."""
-        return self.supervisor.log_of(name).read_text(errors="replace")
+        return self.daemon.log_of(name).read_text(errors="replace")
 
 
 async def until(look: Callable[[], Any], what: str = "it", seconds: float = SECONDS) -> Any:

@@ -17,8 +17,6 @@ from pathlib import Path
 MARK = "COMFYSTOW_POD_MARK"
 
 _POLL_SECONDS = 0.05
-#: ComfyUI's start and generation come first; a download has all cores that they leave.
-_BEHIND = 5
 #: A killed process takes a moment to die; one that waits for a disk may take for ever.
 _KILL_SECONDS = 2.0
 _PROC = Path("/proc")
@@ -63,18 +61,20 @@ def group_runs(group: int) -> bool:
     return any((fields := _stat(pid)) is not None and int(fields[2]) == group and runs(pid) for pid in _pids())
 
 
+def ask_group(group: int) -> None:
+    """Ask a service's process group to end."""
+    _signal_group(group, signal.SIGTERM)
+
+
 def kill_group(group: int) -> None:
     """Kill what is left of a service's process group."""
+    _signal_group(group, signal.SIGKILL)
+
+
+def _signal_group(group: int, number: int) -> None:
     if group > 1 and group != os.getpgrp():
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(group, signal.SIGKILL)
-
-
-def step_back(pid: int) -> None:
-    """Let a process go behind others where cores are few; threads that it makes later inherit that (setpriority(2))."""
-    for thread in Path(f"/proc/{pid}/task").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, int(thread.name), _BEHIND)
+            os.killpg(group, number)
 
 
 def end(pids: set[int], grace_seconds: float) -> set[int]:

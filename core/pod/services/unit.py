@@ -6,17 +6,19 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from ...errors import StowError
 from ...records.pod import ServiceState, ServiceStatus
+from .aside import aside
 from .probe import failure_of
-from .processes import group_runs, kill_group
+from .processes import ask_group, group_runs, kill_group
 from .restart import RestartPolicy, after_end
 from .service import Service, Timing
-from .supervisor import Supervisor, ended
+from .supervisor import AwayError, Supervisor, ended
 
 _log = logging.getLogger("comfystow.pod")
 
@@ -25,6 +27,7 @@ _SLOWEST_START_LOOK_SECONDS = 1.0
 #: One late answer is no illness: ComfyUI's loop shares its interpreter lock with the prompt that runs.
 _FAILURES_UNTIL_UNHEALTHY = 2
 _LAST_GRACE_SECONDS = 1.0
+_AWAY_SECONDS = 0.5
 
 
 @dataclass(slots=True)
@@ -33,6 +36,7 @@ class _Life:
 
     pid: int
     started_at: float
+    """Seconds since the epoch; the others are on the monotonic clock, which nobody sets."""
     ready_at: float | None = None
     sick_since: float | None = None
     failures: int = 0
@@ -90,11 +94,17 @@ class Unit:
         """The process that runs now."""
         return self._life.pid if self._life is not None else None
 
+    @property
+    def on_its_way(self) -> bool:
+        """True until it has come up once, or has shown that it does not."""
+        return self.state in {ServiceState.WAITING, ServiceState.STARTING} and self._last_exit is None
+
     def start(self) -> None:
         """Want it to run, and try at once."""
         self._failures = 0
         self._wanted = True
         self._order.set()
+        self._settled.set()  # who waits for it to stop has been overtaken
 
     async def stop(self) -> None:
         """Want it not to run, and wait until it does not."""
@@ -127,7 +137,7 @@ class Unit:
                 self._order.clear()
                 continue
             if await self._allowed():
-                pause = await self._live()
+                pause = await self._guarded()
                 if self._wanted and pause is not None:
                     await self._sleep(pause)
 
@@ -136,7 +146,7 @@ class Unit:
         waiting = asyncio.ensure_future(self.may_start(self))
         try:
             while self._wanted:
-                if await self._until(waiting, None):
+                if await self._until({waiting}, None):
                     return True
             return False
         finally:
@@ -144,37 +154,48 @@ class Unit:
             with contextlib.suppress(asyncio.CancelledError):
                 await waiting
 
+    async def _guarded(self) -> float | None:
+        try:
+            return await self._live()
+        except Exception:  # noqa: BLE001 - a worker's top level: a service that nobody looks after stays down for ever
+            _log.exception("%s cannot be looked after", self.service.name)
+            return self._failed("its controller failed; the log says how", None)
+
     async def _live(self) -> float | None:
         """Run the service once; return the pause before the next start, None where an order ended it."""
         self._become(ServiceState.STARTING, None)
-        self._restarts += self._failures > 0
         try:
             pid = await self.supervisor.start(self.service.name)
+        except AwayError as err:
+            self.wait_for(f"supervisord: {err.message}")
+            return _AWAY_SECONDS
         except StowError as err:
             return self._failed(err.message, None)
+        self._restarts += self._failures > 0
         self._life = life = _Life(pid, time.time())
         self.changed()
         gone = asyncio.create_task(ended(pid), name=f"end of {self.service.name}")
         try:
             why = await self._watch(life, gone)
-            if why is not None or not self._wanted:
+            ordered = why is None and not self._wanted
+            if why is not None or ordered:
                 await self._end(life, gone)
-            return await self._after(life, why)
+            return await self._after(life, why, ordered=ordered)
         finally:
             gone.cancel()
             self._life = None
             self.ready.clear()
 
-    async def _after(self, life: _Life, why: str | None) -> float | None:
-        """Clean up after a process, and judge its end."""
+    async def _after(self, life: _Life, why: str | None, *, ordered: bool) -> float | None:
+        """Clean up after a process, and judge its end; one that was ordered is no failure."""
+        ready_seconds = time.monotonic() - life.ready_at if life.ready_at is not None else None
         said = str(await self.supervisor.exit_of(self.service.name))
         if await asyncio.to_thread(group_runs, life.pid):
             # What a dead service leaves behind holds its port: the next start would fail on it.
             kill_group(life.pid)
-        if why is None and not self._wanted:
+        if ordered:
             self._last_exit = said
             return None
-        ready_seconds = time.time() - life.ready_at if life.ready_at is not None else None
         return self._failed(why or said, ready_seconds)
 
     def _failed(self, why: str, ready_seconds: float | None) -> float:
@@ -190,11 +211,17 @@ class Unit:
         """Look at the service until it ends, an order comes, or it has to be ended: then say why."""
         pause, begun = _FIRST_LOOK_SECONDS, time.monotonic()
         while True:
-            if await self._until(gone, pause) or not self._wanted:
+            if await self._until({gone}, pause) or not self._wanted:
                 return None
-            problem = await self._look()
+            asked = time.monotonic()
+            look = aside(partial(failure_of, self.service.probe, self.timing.check_timeout_seconds))
+            while not await self._until({gone, look}, None):
+                if not self._wanted:
+                    return None
             if gone.done():
                 return None
+            problem = look.result()
+            self._response_seconds = time.monotonic() - asked if problem is None else None
             now = time.monotonic()
             if problem is None:
                 self._well(life, now - begun)
@@ -209,16 +236,10 @@ class Unit:
                 if self._sick(life, now, problem):
                     return f"it hung: {problem}"
 
-    async def _look(self) -> str | None:
-        began = time.monotonic()
-        problem = await asyncio.to_thread(failure_of, self.service.probe, self.timing.check_timeout_seconds)
-        self._response_seconds = time.monotonic() - began if problem is None else None
-        return problem
-
     def _well(self, life: _Life, since_start_seconds: float) -> None:
         life.failures, life.sick_since = 0, None
         if life.ready_at is None:
-            life.ready_at = time.time()
+            life.ready_at = time.monotonic()
             self._startup_seconds = since_start_seconds
         self.ready.set()
         self._become(ServiceState.READY, None)
@@ -234,7 +255,8 @@ class Unit:
     async def _end(self, life: _Life, gone: asyncio.Task[None]) -> None:
         """Ask the process group to end, and kill what stays."""
         self._become(ServiceState.STOPPING, None)
-        await self.supervisor.stop(self.service.name)
+        if not await self.supervisor.stop(self.service.name):
+            ask_group(life.pid)
         deadline = time.monotonic() + self.timing.grace_seconds
         await asyncio.wait({gone}, timeout=self.timing.grace_seconds)
         last = min(deadline, time.monotonic() + _LAST_GRACE_SECONDS)
@@ -248,16 +270,15 @@ class Unit:
 
     # Waiting
 
-    async def _until(self, waiting: asyncio.Future[None], timeout_seconds: float | None) -> bool:
-        """Wait for something, an order, or the time; true when it is the thing."""
+    async def _until(self, things: Collection[asyncio.Future[Any]], timeout_seconds: float | None) -> bool:
+        """Wait for one of some things, an order, or the time; true when it is one of the things."""
         order = asyncio.ensure_future(self._order.wait())
-        both: set[asyncio.Future[Any]] = {waiting, order}
         try:
-            await asyncio.wait(both, timeout=timeout_seconds, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({*things, order}, timeout=timeout_seconds, return_when=asyncio.FIRST_COMPLETED)
         finally:
             order.cancel()
         self._order.clear()
-        return waiting.done()
+        return any(thing.done() for thing in things)
 
     async def _sleep(self, seconds: float) -> None:
         """Wait out a pause, unless an order comes."""
