@@ -51,15 +51,19 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _be(arguments: argparse.Namespace) -> int:
+    installation = installation_of(arguments)
+    settings = settings_of(installation)
+    from ..engine.priority import step_back
+
+    step_back(settings.engine_nice)  # before the imports, which cost the most of a start
     from .. import engine
     from ..engine.log import log_to_file, log_to_terminal
     from ..engine.service import run_engine
 
-    installation = installation_of(arguments)
     installation.state_dir.mkdir(parents=True, exist_ok=True)
     if sys.stderr.isatty():
         log_to_terminal()
     else:
         log_to_file(installation.state_dir)
     package = sys.modules[engine.__name__.removesuffix(".core.engine")]
-    return run_engine(installation.state_dir, settings_of(installation), package.__version__)
+    return run_engine(installation.state_dir, settings, package.__version__)

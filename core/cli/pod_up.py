@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +12,10 @@ from pathlib import Path
 from ..config import Settings, load_settings
 from ..engine.installation import Installation, find_installation
 from ..errors import UsageError
+from ..pod.start.begin import begin
 from ..pod.start.questions import Questions
 
+_ENGINE_NICE = "10"
 _LOG_FORMAT = "comfystow | %(message)s"
 
 
@@ -37,40 +40,51 @@ def run(arguments: argparse.Namespace) -> int:
     # Asked before the rest is imported: ComfyUI cannot start before it has answered.
     questions = Questions(installation.comfyui, os.environ)
     if arguments.dry_run:
-        from ..pod.services.extra import extra_rows
-        from ..pod.start.plan import make_plan
-        from ..pod.start.shown import dry_run_lines
-        from ..pod.start.wanted import read_wishes
-
-        more = extra_rows(settings.services_file, os.environ)
-        plan = make_plan(
-            settings,
-            installation,
-            os.environ,
-            questions=questions,
-            waits_for_models=False,
-            more=more,
-            write=False,
-        )
-        for line in dry_run_lines(plan, read_wishes(settings)):
-            print(line)
-        return 0
+        return _dry_run(settings, installation, questions)
     return _live(settings, installation, questions)
 
 
+def _dry_run(settings: Settings, installation: Installation, questions: Questions) -> int:
+    from ..pod.services.extra import extra_rows
+    from ..pod.start.plan import make_plan
+    from ..pod.start.shown import dry_run_lines
+    from ..pod.start.wanted import read_wishes
+
+    plan = make_plan(
+        settings,
+        installation,
+        os.environ,
+        questions=questions,
+        waits_for_models=False,
+        more=extra_rows(settings.services_file, os.environ),
+        write=False,
+    )
+    for line in dry_run_lines(plan, read_wishes(settings)):
+        print(line)
+    return 0
+
+
 def _live(settings: Settings, installation: Installation, questions: Questions) -> int:
-    import asyncio
-    import logging
+    # Whoever starts the engine here, we or ComfyUI's extension: it goes behind ComfyUI.
+    os.environ.setdefault("COMFYSTOW_ENGINE_NICE", _ENGINE_NICE)
+    # Until the loop listens for signals: what has begun must end with us.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    begun = begin(settings, os.environ)
+    try:
+        import asyncio
+        import logging
 
-    from ..pod.start.up import Pod
+        from ..pod.start.up import Pod
 
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(logging.Formatter(_LOG_FORMAT))
-    logger = logging.getLogger("comfystow")
-    logger.addHandler(handler)
-    logger.setLevel(logging.WARNING)
+        handler = logging.StreamHandler(sys.stdout)
+        handler.setFormatter(logging.Formatter(_LOG_FORMAT))
+        logger = logging.getLogger("comfystow")
+        logger.addHandler(handler)
+        logger.setLevel(logging.WARNING)
+        return asyncio.run(Pod(settings, installation, os.environ, questions, begun, _say).run())
+    finally:
+        begun.end()
 
-    def say(text: str) -> None:
-        print(text if " | " in text.partition("\n")[0] else f"comfystow | {text}", flush=True)
 
-    return asyncio.run(Pod(settings, installation, os.environ, questions, say).run())
+def _say(text: str) -> None:
+    print(text if " | " in text.partition("\n")[0] else f"comfystow | {text}", flush=True)

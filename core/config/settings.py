@@ -80,6 +80,9 @@ class Settings:
     # Engine
     engine_idle_seconds: float = setting(10.0, "Without work and callers, until the engine ends.")
     engine_start_timeout_seconds: float = setting(20.0, "Until a started engine must answer.")
+    engine_nice: int = setting(
+        0, "How far the engine goes behind other programs, 0 to 19; `pod up` makes it 10.", remote=False
+    )
     host_state_timeout_seconds: float = setting(10.0, "Without word from ComfyUI, until its state is unknown.")
     progress_seconds: float = setting(0.25, "Between two progress events.")
     run_dir: str | None = setting(None, "Machine-local folder of lock and socket.", remote=False)
@@ -113,6 +116,9 @@ class Settings:
         None, "Password of the file service; unset makes one.", remote=False, secret=True
     )
     service_grace_seconds: float = setting(8.0, "For all services to end, until they are killed.", remote=False)
+    service_alone_seconds: float = setting(
+        20.0, "With fewer than four cores, for ComfyUI to start alone, until other services start too.", remote=False
+    )
     service_check_seconds: float = setting(10.0, "Between two looks at a service that is ready.", remote=False)
     service_check_timeout_seconds: float = setting(5.0, "For a service to answer one look.", remote=False)
     service_start_seconds: float = setting(900.0, "For a service to become ready, until it is restarted.", remote=False)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from comfystow.core.pod.services.processes import runs
+from support.engines import wait_for
+from support.leftovers import marked_pids
 from support.pods import RunningPod
 from support.setup.workshop import ComfyInstall
 
@@ -167,3 +172,37 @@ def test_health_without_a_pod_is_ill(make_pod) -> None:
     done = make_pod().run("pod", "health", "--json")
     assert done.returncode == 1
     assert '"error": "no pod runs on this machine"' in done.stdout
+
+
+def test_number_of_an_earlier_container_s_process_refuses_no_start(make_pod) -> None:
+    """A container that was killed leaves `pod.json`; after its restart the number in it is anybody's, as ours here."""
+    pod = make_pod()
+    base = pod.run_dir / "r"
+    base.mkdir(mode=0o700)
+    told = {"pid": os.getpid(), "comfyui": "/", "state_dir": "/", "socket": str(base / "pod.sock")}
+    (base / "pod.json").write_text(json.dumps(told))
+    (base / "pod.json").chmod(0o600)
+    pod.launch()
+    pod.until(lambda: "boot report" in pod.log, "the boot report")
+    assert pod.end() == 0
+
+
+@pytest.mark.parametrize("sign", ["supervisord.conf", "supervisor.sock", "children/files.json"])
+def test_term_at_any_moment_of_the_start_leaves_nothing_behind(make_pod, sign: str) -> None:
+    pod = make_pod().launch()
+    pod.until((pod.run_dir / "r" / "pod" / sign).exists, sign)
+    pod.end()
+    wait_for(lambda: not marked_pids(pod._mark))  # what ComfyUI was asked may have to be answered first
+
+
+def test_next_pod_ends_what_a_killed_one_left(make_pod) -> None:
+    pod = make_pod().up()
+    left = pod.service("files")["pid"]
+    pod.process.kill()
+    pod.process.wait()
+    assert runs(left)
+    pod.up()
+    pod.until(lambda: pod.service("files")["state"] == "ready", "the file service")
+    assert not runs(left)
+    assert pod.service("files")["restarts"] == 0
+    assert pod.end() == 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import logging
 import os
@@ -16,7 +15,6 @@ from ...errors import StowError
 from ...records.json import to_json
 from ...records.pod import PodState
 from ...records.session import Session
-from ..services.processes import step_back
 from ..services.supervisor import ended
 from .plan import PodPlan
 from .provision import Provisioning
@@ -69,10 +67,6 @@ class Link:
         await self.client.close()
 
     async def _tell(self) -> None:
-        with contextlib.suppress(StowError):
-            found = await self.client.ready()
-            if found.started:
-                await asyncio.to_thread(step_back, found.info.pid)
         while True:
             try:
                 await self.client.call("POST", "/pod/state", to_json(self._state()))

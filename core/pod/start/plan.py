@@ -9,12 +9,12 @@ from pathlib import Path
 
 from ...config import Settings
 from ...engine.installation import Installation, interpreter_of
-from ...engine.rundir import private_folder, run_bases
 from ...records.model import FolderLayout
 from ..services.passwords import Passwords
 from ..services.provider import Provider, detect_provider
 from ..services.service import Missing, Service
 from ..services.table import Ground, table
+from .begin import local_folder
 from .layout import PodLayout, derive_layout
 from .prepare import (
     comfyui_words,
@@ -32,6 +32,9 @@ from .questions import Questions
 from .report import BootReport
 from .tuning import Adjustment, added, tune
 from .volume import Volume
+
+#: ComfyUI imports on one, JupyterLab on another; engine, file service and what the kernel does take the rest.
+_ENOUGH_CORES = 4
 
 
 @dataclass(slots=True, kw_only=True)
@@ -53,22 +56,14 @@ class PodPlan:
     access_secret_made: bool
     """True where nobody has seen the access secret yet."""
     mark: str
+    few_cores: bool
+    """True where ComfyUI's start would be slowed by what starts beside it."""
     report: BootReport
 
     @property
     def services(self) -> tuple[Service, ...]:
         """The rows that can run."""
         return tuple(row for row in self.rows if isinstance(row, Service))
-
-
-def local_folder(settings: Settings, *, write: bool = True) -> Path:
-    """Return the pod's machine-local folder, made. Raises: EngineError: it is somebody else's."""
-    base = run_bases(settings.run_dir)[0]
-    folder = base / "pod"
-    if write:
-        private_folder(base)
-        private_folder(folder)
-    return folder
 
 
 def make_plan(
@@ -95,7 +90,8 @@ def make_plan(
     # Where ComfyUI itself keeps our state (`user/__comfystow`): pod, panel and shells see one queue.
     state_dir = layout.user / "__comfystow"
     extra = make_folders(layout, folder, report, write=write)
-    tuning = tune(machine_of(settings, installation, volume, home, folder), environment)
+    machine = machine_of(settings, installation, volume, home, folder)
+    tuning = tune(machine, environment)
     passwords = passwords_of(settings, state_dir, folder, volume, report, write=write)
     secret_made = write and secret_of(settings, state_dir, report)
     words = comfyui_words(settings, provider, layout, extra, folder, volume, questions.flags(), report)
@@ -132,6 +128,7 @@ def make_plan(
         passwords=passwords,
         access_secret_made=secret_made,
         mark=mark,
+        few_cores=machine.cores is not None and machine.cores < _ENOUGH_CORES,
         report=report,
     )
 

@@ -10,30 +10,29 @@ import signal
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...config import Settings
 from ...engine.installation import Installation
-from ...engine.podfile import PodPlace, pod_file, read_pod, write_pod
-from ...errors import ConflictError, StowError, UsageError
+from ...engine.podfile import PodPlace, pod_file, write_pod
+from ...errors import UsageError
 from ...records.json import to_json
 from ...records.pod import BootState, PodState, ServiceState
-from ..services.control import serve_control
 from ..services.controller import Controller
-from ..services.extra import extra_rows
 from ..services.restart import RestartPolicy
-from ..services.service import Missing, Service, Timing
+from ..services.service import Timing
 from ..services.supervisor import Supervisor
-from ..services.tail import Tail
-from .link import Link
-from .plan import PodPlan, local_folder, make_plan
-from .provision import Provisioning
+from .begin import Begun
+from .plan import PodPlan, make_plan
 from .questions import Questions
 from .report import keep, rendered, settled
 from .shown import show_secrets, tuning_lines
-from .verify import after_start
 from .volume import within
-from .wanted import Wishes, describe, read_wishes
+from .wanted import Wishes, read_wishes
+
+if TYPE_CHECKING:
+    from .link import Link
+    from .provision import Provisioning
 
 _log = logging.getLogger("comfystow.pod")
 
@@ -51,6 +50,7 @@ class Pod:
         installation: Installation,
         environment: Mapping[str, str],
         questions: Questions,
+        begun: Begun,
         say: Say,
     ) -> None:
         """`questions` are those to the installation, asked already: the answers take their time."""
@@ -58,6 +58,7 @@ class Pod:
         self._installation = installation
         self._environment = environment
         self._questions = questions
+        self._begun = begun
         self._say = say
         self._started_at = time.time()
         self._ending = asyncio.Event()
@@ -71,34 +72,16 @@ class Pod:
     async def run(self) -> int:
         """Start everything, stay until a signal comes, end everything; the result is the exit code.
 
-        Raises: ConfigError: supervisor is not there, or something cannot be read; ConflictError: a pod runs here.
+        Raises: ConfigError: something cannot be read; EngineError: supervisord does not come up.
         """
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self._ending.set)
-        Supervisor.check()
-        if (other := read_pod(self._settings.run_dir)) is not None and other.pid != os.getpid():
-            raise ConflictError(f"a pod runs on this machine already (process {other.pid})")
-        more, problem = self._more()
-        names = [*self._settings.services, *(row.name for row in more)]
-        supervisor = Supervisor(local_folder(self._settings))
-        supervisor.launch(names)  # it takes its time to come up, and we to find everything out
-        try:
-            self._plan, wishes = await asyncio.to_thread(self._prepare, more)
-            if problem is not None:
-                self._plan.report.say(BootState.WARN, "services of your own", problem)
-            await asyncio.to_thread(supervisor.prepare, self._plan.services)
-            return await self._live(wishes, supervisor)
-        finally:
-            await supervisor.close()
+        supervisor = Supervisor(self._begun.supervisord)
+        self._plan, wishes = await asyncio.to_thread(self._prepare)
+        await asyncio.to_thread(supervisor.prepare, self._plan.services)
+        return await self._live(wishes, supervisor)
 
-    def _more(self) -> tuple[tuple[Service | Missing, ...], str | None]:
-        """Read the owner's services; a mistake among them stops no other."""
-        try:
-            return extra_rows(self._settings.services_file, self._environment), None
-        except StowError as err:
-            return (), describe(err)
-
-    def _prepare(self, more: tuple[Service | Missing, ...]) -> tuple[PodPlan, Wishes]:
+    def _prepare(self) -> tuple[PodPlan, Wishes]:
         seconds = self._settings.volume_seconds
         wishes = within(seconds, lambda: read_wishes(self._settings))
         if wishes is None:
@@ -109,8 +92,10 @@ class Pod:
             self._environment,
             questions=self._questions,
             waits_for_models=wishes.before,
-            more=more,
+            more=self._begun.more,
         )
+        if self._begun.problem is not None:
+            plan.report.say(BootState.WARN, "services of your own", self._begun.problem)
         for line in tuning_lines(plan.tuning):
             plan.report.say(line.state, line.what, line.detail)
         return plan, wishes
@@ -124,14 +109,24 @@ class Pod:
             timing=timing_of(self._settings),
             mark=plan.mark,
             changed=self._changed,
+            first="comfyui" if plan.few_cores else None,
+            alone_seconds=self._settings.service_alone_seconds,
         )
-        self._provisioning = Provisioning(wishes, self._changed)
-        await self._controller.open()
+        grace = self._settings.service_grace_seconds
         async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(self._controller.close, grace)  # whatever goes wrong below
+            await self._controller.open()
             await self._publish(stack)
+            # Late: ComfyUI is on its way while these are imported.
+            from ..services.tail import Tail
+            from .link import Link
+            from .provision import Provisioning
+
+            self._provisioning = Provisioning(wishes, self._changed)
             show_secrets(plan, self._say)
             self._link = link = Link(plan, self._settings, self._provisioning, self._state)
-            tail = Tail({service.name: supervisor.log_of(service.name) for service in plan.services}, self._say)
+            logs = {service.name: self._begun.supervisord.log_of(service.name) for service in plan.services}
+            tail = Tail(logs, self._say)
             attach = self._attach(link, at_once=bool(wishes.all))
             for work in (tail.run(), attach, self._let_comfyui_start(), self._watch_boot()):
                 task = asyncio.create_task(work)
@@ -140,13 +135,15 @@ class Pod:
             await self._ending.wait()
             self._say("ending: services in reverse order, and the engine")
             closing = asyncio.create_task(link.close())
-            clean = await self._controller.close(self._settings.service_grace_seconds)
+            clean = await self._controller.close(grace)
             await closing
             tail.look()
         self._say("ended" if clean else "ended; some processes had to be killed")
         return 0 if clean else 1
 
     async def _publish(self, stack: contextlib.AsyncExitStack) -> None:
+        from ..services.control import serve_control
+
         plan = self._plan
         socket = plan.folder / "pod.sock"
         server = await serve_control(socket, self._answer)
@@ -210,6 +207,8 @@ class Pod:
 
     async def _watch_boot(self) -> None:
         """Report once when everything has started, and keep the report up to date after that."""
+        from .verify import after_start
+
         while not settled(self._controller.statuses):
             await asyncio.sleep(0.2)
         for line in await asyncio.to_thread(after_start, self._plan, self._controller.statuses):

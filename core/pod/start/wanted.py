@@ -8,9 +8,6 @@ from typing import Any
 
 from ...config import Settings
 from ...errors import StowError
-from ...workflow.manifest import parse_manifest
-from ...workflow.models_variable import VARIABLE, models_of
-from ...workflow.wish_files import LOCK, manifest_body, read_text
 from .volume import find_volume
 
 NAMES = ("models.lock", "models.yaml", "models.yml")
@@ -66,6 +63,8 @@ def _manifest(settings: Settings, volume: Path | None) -> Wish | None:
 def _variable(settings: Settings, _volume: Path | None) -> Wish | None:
     if not (settings.models or "").strip():
         return None
+    from ...workflow.models_variable import VARIABLE, models_of
+
     wanted = models_of(settings.models or "")
     if isinstance(wanted, Path):
         return _of_file(wanted, settings)
@@ -73,6 +72,10 @@ def _variable(settings: Settings, _volume: Path | None) -> Wish | None:
 
 
 def _of_file(path: Path, settings: Settings) -> Wish:
+    # Late, as above: where nothing is wanted ComfyUI need not wait for their import.
+    from ...workflow.manifest import parse_manifest
+    from ...workflow.wish_files import LOCK, manifest_body, read_text
+
     if path.suffix.lower() == LOCK:
         return Wish(name=str(path), body={"lock": read_text(path)})
     body = manifest_body(path)
