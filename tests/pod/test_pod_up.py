@@ -104,7 +104,9 @@ def test_folders_that_we_tell_the_engine_are_those_that_comfyui_lists(pod: Runni
 
 def test_a_shell_in_the_pod_finds_the_same_engine_and_folders(pod: RunningPod) -> None:
     done = pod.run("engine", "status", "--json")
-    assert json.loads(done.stdout)["state_dir"] == str(pod.volume / "user" / "__comfystow")
+    engine = json.loads(done.stdout)
+    assert engine["state_dir"] == str(pod.volume / "user" / "__comfystow")
+    assert os.getpriority(os.PRIO_PROCESS, engine["pid"]) == 10  # behind ComfyUI, whoever started it
     plan = pod.run("get", "hf://Comfy-Stow/taesd-demo/vae/taesd_copy.safetensors", "--to", "vae", "--dry-run", "--json")
     assert json.loads(plan.stdout)[0]["to"] == str(pod.volume / "models" / "vae" / "taesd_copy.safetensors")
 
