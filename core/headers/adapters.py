@@ -1,40 +1,58 @@
 """Tensors of low rank that change a model's layers: LoRA, LoHa, LoKr, DoRA and their kin, in all spellings in use.
 
 Suffixes: kohya-ss `sd-scripts` (`lora_down`), diffusers and PEFT (`lora_A`, `lora.down`, `to_q_lora.down`), LyCORIS
-(`hada_`, `lokr_`, `oft_`), ComfyUI (`diff`, `set_weight`).
+(`hada_`, `lokr_`, `oft_`), ComfyUI (`diff`, `set_weight`). A file has hundreds of layers and two or three suffixes, so
+layers are kept by suffix, and what one of them is like is looked up where somebody asks.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import lru_cache
+from collections import Counter
+from collections.abc import Callable, Mapping
 from math import prod
+from typing import NamedTuple
 
 from .model_header import Tensor
 
-_MARKS = ("lora", "hada_w", "lokr_w", "oft_blocks", "oft_diag", ".diff\n", ".diff_b\n", ".a1.weight\n")
-_SUFFIX = re.compile(
-    r"(?:[._]lora[._](?P<kohya>down|up|mid)\.weight"
-    r"|\.lora_linear_layer\.(?P<linear>down|up)\.weight"
-    r"|\.lora_(?P<peft>[AB])(?:\.default(?:_\d+)?)?(?:\.weight)?"
-    r"|\.hada_(?P<loha>w[12]_[ab]|t[12])"
-    r"|\.lokr_(?P<lokr>[wt][12](?:_[ab])?)"
-    r"|\.(?P<oft>oft_blocks|oft_diag)"
-    r"|\.(?P<glora>[ab][12])\.weight"
-    r"|\.(?P<diff>diff|diff_b|set_weight))$"
-)
-_NAMES = {"kohya": "LoRA", "linear": "LoRA", "peft": "LoRA", "loha": "LoHa", "lokr": "LoKr", "oft": "OFT",
-          "glora": "GLoRA", "diff": "full difference"}  # fmt: skip
-_DORA = (".dora_scale", ".lora_magnitude_vector", ".lora_magnitude_vector.weight")
-
 Shape = tuple[int, ...]
+Role = tuple[str, str]
+
+#: One of them is in the names of every file that has adapters; a line break is the end of a name.
+_MARKS = ("lora", "hada_w", "lokr_w", "oft_blocks", "oft_diag", ".diff\n", ".diff_b\n", ".a1.weight\n")
+#: Endings of magnitudes that are trained beside directions (DoRA).
+DORA = (".dora_scale\n", ".lora_magnitude_vector\n", ".lora_magnitude_vector.weight\n")
+
+_DEFAULTS = ("default", *(f"default_{number}" for number in range(10)))
+# What a name holds -> suffixes that it then may have -> algorithm, role.
+_SUFFIXES: dict[str, dict[str, Role]] = {
+    **{
+        f"{before}lora{behind}": {
+            f"{before}lora{behind}{half}.weight": ("LoRA", half) for half in ("down", "up", "mid")
+        }
+        for before in "._"
+        for behind in "._"
+    },
+    ".lora_linear_layer.": {f".lora_linear_layer.{half}.weight": ("LoRA", half) for half in ("down", "up")},
+    ".lora_A": {".lora_A.weight": ("LoRA", "A"), ".lora_A": ("LoRA", "A")},
+    ".lora_B": {".lora_B.weight": ("LoRA", "B"), ".lora_B": ("LoRA", "B")},
+    ".default": {
+        f".lora_{half}.{name}{end}": ("LoRA", half) for half in "AB" for name in _DEFAULTS for end in (".weight", "")
+    },
+    ".hada_": {f".hada_{role}": ("LoHa", role) for role in ("w1_a", "w1_b", "w2_a", "w2_b", "t1", "t2")},
+    ".lokr_": {
+        f".lokr_{factor}{half}": ("LoKr", f"{factor}{half}")
+        for factor in ("w1", "w2", "t1", "t2")
+        for half in ("", "_a", "_b")
+    },
+    ".oft_": {f".{role}": ("OFT", role) for role in ("oft_blocks", "oft_diag")},
+    ".weight": {f".{role}.weight": ("GLoRA", role) for role in ("a1", "a2", "b1", "b2")},
+    ".diff": {f".{role}": ("full difference", role) for role in ("diff", "diff_b")},
+    ".set_weight": {".set_weight": ("full difference", "set_weight")},
+}
 
 
-@dataclass(frozen=True, slots=True)
-class Adapter:
-    """What changes one layer: how, and how wide the layer is. `halves` are the roles of its tensors."""
+class Adapter(NamedTuple):
+    """What changes one layer: how, and how wide the layer is. `halves` are the shapes of its tensors, by role."""
 
     algorithm: str
     halves: Mapping[str, Shape]
@@ -59,68 +77,86 @@ class Adapter:
                 return halves[role][0]
         return _kronecker(halves, 0) if self.algorithm == "LoKr" else None
 
-    @property
-    def rank(self) -> int | None:
-        """The low rank, None for those that have none."""
-        halves = self.halves
-        shape = halves.get("down") or halves.get("A") or halves.get("w1_b")
-        return shape[0] if shape else None
 
-    @property
-    def is_half(self) -> bool:
-        """Whether one of a pair is missing, as in a file that was cut and mended, or badly merged."""
-        halves = self.halves
-        if self.algorithm == "LoHa":
-            return not halves.keys() >= {"w1_a", "w1_b", "w2_a", "w2_b"}
-        return ("down" in halves) != ("up" in halves) or ("A" in halves) != ("B" in halves)
+class Adapters:
+    """The adapters of a file. `layers` says the algorithm of each, by the layer's name in the file."""
 
+    def __init__(self, tensors: Mapping[str, Tensor], by_suffix: Mapping[str, tuple[Role, list[str]]]) -> None:
+        """Take the layers that each suffix has."""
+        self._tensors = tensors
+        self._by_suffix = by_suffix
+        self.layers: dict[str, str] = {}
+        for (algorithm, _), layers in by_suffix.values():
+            self.layers |= dict.fromkeys([one for one in layers if one not in self.layers], algorithm)
 
-def find_adapters(tensors: Mapping[str, Tensor]) -> dict[str, Adapter]:
-    """Return the adapter of each layer by the layer's name in the file, empty for a file that is none."""
-    names = "\n".join((*tensors, ""))
-    if not any(mark in names for mark in _MARKS):
-        return {}
-    found: dict[str, tuple[str, dict[str, Shape]]] = {}
-    for name, tensor in tensors.items():
-        if name.endswith(".alpha"):
-            continue
-        role = _role(name)
-        if role is not None:
-            algorithm, half, length = role
-            found.setdefault(name[:-length], (algorithm, {}))[1][half] = tensor.shape
-    adapters = {layer: Adapter(algorithm, halves) for layer, (algorithm, halves) in found.items()}
-    if all(algorithm in {"full difference", "GLoRA"} for algorithm, _ in found.values()):
-        return _certain(adapters)
-    return adapters
+    def __getitem__(self, layer: str) -> Adapter:
+        """Return what changes a layer. Raises: KeyError."""
+        halves = {
+            half: self._tensors[layer + suffix].shape
+            for suffix, ((_, half), _) in self._by_suffix.items()
+            if layer + suffix in self._tensors
+        }
+        return Adapter(self.layers[layer], halves)
 
+    def algorithm(self) -> str:
+        """Return that of most layers."""
+        return Counter(self.layers.values()).most_common(1)[0][0]
 
-def _role(name: str) -> tuple[str, str, int] | None:
-    """Return algorithm, role and length of the suffix. As few words as tell it are looked at: they are remembered."""
-    words = name.rsplit(".", 3)
-    count = 1
-    if words[-1] == "weight" and len(words) > 1:
-        count = 3 if words[-2] in {"down", "up", "mid"} or words[-2].startswith("default") else 2
-    return _role_of("." + ".".join(words[-count:]))
+    def ranks(self) -> list[int]:
+        """Return the low ranks that there are, sorted."""
+        shapes = {
+            self._tensors[layer + suffix].shape
+            for suffix, ((_, half), layers) in self._by_suffix.items()
+            if half in {"down", "A", "w1_b"}
+            for layer in layers
+        }
+        return sorted({shape[0] for shape in shapes if shape})
 
-
-@lru_cache(maxsize=4096)
-def _role_of(ending: str) -> tuple[str, str, int] | None:
-    match = _SUFFIX.search(ending)
-    if match is None or match.lastgroup is None:
+    def alone(self) -> str | None:
+        """Return a layer of which a tensor is missing, as in a file that was cut and mended, or badly merged."""
+        for algorithm, halves in (("LoRA", ("down", "up")), ("LoRA", ("A", "B")), ("LoHa", _LOHA)):
+            first, *others = (self._with(algorithm, half) for half in halves)
+            different = first.union(*others) - first.intersection(*others)
+            if different:
+                return min(different)
         return None
-    return _NAMES[match.lastgroup], match[match.lastgroup], len(match[0])
+
+    def _with(self, algorithm: str, half: str) -> set[str]:
+        return {
+            layer for role, layers in self._by_suffix.values() if role == (algorithm, half) for layer in layers
+        }  # fmt: skip
 
 
-def has_dora(tensors: Mapping[str, Tensor]) -> bool:
-    """Tell whether magnitudes are trained beside directions (DoRA)."""
-    return any(name.endswith(_DORA) for name in tensors)
+_LOHA = ("w1_a", "w1_b", "w2_a", "w2_b")
 
 
-def _certain(adapters: dict[str, Adapter]) -> dict[str, Adapter]:
+def find_adapters(names: list[str], tensors: Mapping[str, Tensor], mentions: Callable[[str], bool]) -> Adapters | None:
+    """Return the adapters of a file, None for one that has none; `mentions` looks for a text in all of the names."""
+    if not any(map(mentions, _MARKS)):
+        return None
+    found: dict[str, tuple[Role, list[str]]] = {}
+    for hint, suffixes in _SUFFIXES.items():
+        if not mentions(hint):
+            continue
+        for suffix, role in suffixes.items():
+            if mentions(suffix + "\n"):
+                skip = -len(suffix)
+                found[suffix] = role, [name[:skip] for name in names if name.endswith(suffix)]
+    if all(algorithm in {"full difference", "GLoRA"} for (algorithm, _), _ in found.values()):
+        found = _certain(found)
+    return Adapters(tensors, found) if found else None
+
+
+def _certain(found: dict[str, tuple[Role, list[str]]]) -> dict[str, tuple[Role, list[str]]]:
     """Keep what is an adapter without doubt where no low rank is: other models have layers called `a1` or `diff`."""
-    full = {layer: one for layer, one in adapters.items() if one.algorithm == "full difference"}
-    pairs = {layer: one for layer, one in adapters.items() if {"a1", "a2", "b1", "b2"} <= one.halves.keys()}
-    return pairs or full
+    sides = [set(layers) for (algorithm, _), layers in found.values() if algorithm == "GLoRA"]
+    whole = set.intersection(*sides) if len(sides) == len(_SUFFIXES[".weight"]) else set()
+    kept = "GLoRA" if whole else "full difference"
+    return {
+        suffix: (role, [layer for layer in layers if layer in whole] if whole else layers)
+        for suffix, (role, layers) in found.items()
+        if role[0] == kept
+    }
 
 
 def _kronecker(halves: Mapping[str, Shape], side: int) -> int | None:

@@ -30,7 +30,7 @@ def classify(header: ModelHeader) -> Classification:
                 claims[name] = claim
             case WhyNot(reason):
                 rejected.append(f"{name}: {reason}")
-    stored, training = measure(header), read_training(header.metadata)
+    stored, training = measure(subject), read_training(header.metadata)
     if len(claims) == 1:
         (claim,) = claims.values()
         return _certain(claim, stored, training, tuple(rejected))

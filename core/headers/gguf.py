@@ -115,9 +115,10 @@ def parse_gguf(read: Read, size_bytes: int) -> ModelHeader:
         raise _bad("its alignment cannot be")
     infos = _tensor_infos(cursor, tensor_count)
     start = -(-cursor.at // alignment) * alignment
-    tensors = {name: _placed(info, start) for name, info in infos.items()}
-    ends = [tensor.stop for tensor in tensors.values()]
-    end = max((stop for stop in ends if stop is not None), default=start) if None not in ends else None
+    tensors = {name: _tensor(shape, kind) for name, (shape, kind, _) in infos.items()}
+    sizes = [tensor.size_bytes for tensor in tensors.values()]
+    ends = [start + at + size for (_, _, at), size in zip(infos.values(), sizes, strict=True) if size is not None]
+    end = max(ends, default=start) if len(ends) == len(sizes) else None
     return ModelHeader(
         format="gguf",
         metadata=metadata,
@@ -164,21 +165,21 @@ def _tensor_infos(cursor: _Cursor, count: int) -> dict[str, tuple[tuple[int, ...
         kind, offset = int(cursor.scalar("<I")), int(cursor.scalar("<Q"))
         if name in infos:
             raise _bad(f"it names the tensor `{name[:80]}` twice")
+        if offset >= 1 << 56:
+            raise _bad("the place of a tensor cannot be")
         infos[name] = (shape, kind, offset)
     return infos
 
 
-def _placed(info: tuple[tuple[int, ...], int, int], data_start: int) -> Tensor:
-    shape, kind, offset = info
+def _tensor(shape: tuple[int, ...], kind: int) -> Tensor:
     known = _TYPES.get(kind)
-    start = data_start + offset
     if known is None:
-        return Tensor(f"type {kind}", shape, start, None)
+        return Tensor(f"type {kind}", shape, None)
     name, block_elements, block_bytes = known
     elements = math.prod(shape)
-    if elements % block_elements or elements >= 1 << 56 or offset >= 1 << 56:
+    if elements % block_elements or elements >= 1 << 56:
         raise _bad("the shape of a tensor does not fit its type")
-    return Tensor(name, shape, start, start + elements // block_elements * block_bytes)
+    return Tensor(name, shape, elements // block_elements * block_bytes)
 
 
 def _bad(reason: str) -> HeaderError:

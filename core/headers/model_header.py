@@ -14,15 +14,14 @@ MAX_HEADER_BYTES = 100_000_000
 
 
 class Tensor(NamedTuple):
-    """One tensor: type in the format's own spelling, shape, and its bytes counted from the file's beginning.
+    """What is known of one tensor: type in the format's own spelling, shape, and the bytes that it takes.
 
-    `stop` is None where the type's size is not known. A named tuple, because a library's index makes millions of them.
+    `size_bytes` is None where the type is not known. Tensors that are alike may be one object.
     """
 
     dtype: str
     shape: tuple[int, ...]
-    start: int
-    stop: int | None
+    size_bytes: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 
-from .adapters import Adapter, find_adapters
+from .adapters import Adapters, find_adapters
 from .model_header import ModelHeader, Tensor
 
 Shape = tuple[int, ...]
 
 _GGUF_SHAPE = "comfy.gguf.orig_shape."
+_NO_DIGITS = str.maketrans("", "", "0123456789")
+_BEHIND_ALL = "\U0010ffff"
 
 
 class Part:
@@ -25,6 +28,8 @@ class Part:
     def has(self, *names: str) -> bool:
         """Tell whether all of the names are there."""
         tensors, prefix = self.subject.tensors, self.prefix
+        if len(names) == 1:  # most questions: a generator takes three times as long
+            return prefix + names[0] in tensors
         return all(prefix + name in tensors for name in names)
 
     def any(self, *names: str) -> str | None:
@@ -44,12 +49,17 @@ class Part:
         """Tell whether a name begins with the stem."""
         return self.subject.begins(self.prefix + stem)
 
-    def names(self, stem: str = "") -> Iterator[str]:
-        """Give names, without the prefix, that begin with the stem."""
-        start, skip = self.prefix + stem, len(self.prefix)
-        if not self.holds(stem):
-            return iter(())
-        return (name[skip:] for name in self.subject.tensors if name.startswith(start))
+    def names(self, stem: str = "") -> list[str]:
+        """Return names, without the prefix, that begin with the stem, sorted."""
+        skip = len(self.prefix)
+        return [name[skip:] for name in self.subject.under(self.prefix + stem)]
+
+    def ending(self, ending: str) -> str | None:
+        """Return the first of the names, without the prefix, that end so."""
+        if not self.subject.mentions(ending + "\n"):
+            return None
+        name = next((one for one in self.subject.under(self.prefix) if one.endswith(ending)), None)
+        return name[len(self.prefix) :] if name is not None else None
 
     def blocks(self, stem: str) -> list[int]:
         """Return the numbers that follow a stem like `double_blocks.`, sorted."""
@@ -94,27 +104,39 @@ class Subject:
         return Part(self, prefix)
 
     @cached_property
-    def _text(self) -> str:
-        return "\n".join(("", *self.tensors, ""))
-
-    def mentions(self, text: str) -> bool:
-        """Tell whether a text is in a name; a line break stands for the beginning and the end of names."""
-        return text in self._text
+    def names(self) -> list[str]:
+        """All names, sorted: what begins alike stands together."""
+        return sorted(self.tensors)
 
     @cached_property
-    def heads(self) -> frozenset[str]:
-        """The first words of all names (up to the first dot)."""
-        return frozenset([name.partition(".")[0] for name in self.tensors])
+    def _text(self) -> str:
+        return "\n".join(("", *self.names, ""))
+
+    @cached_property
+    def _without_digits(self) -> str:
+        """What is left of the names without numbers, each once: blocks are alike, so it is a small part of them."""
+        return "\n".join(("", *set(self._text.translate(_NO_DIGITS).split("\n")), ""))
+
+    def mentions(self, text: str) -> bool:
+        """Tell whether a text is in a name; a line break at its end stands for the end of names."""
+        return text.translate(_NO_DIGITS) in self._without_digits and text in self._text
 
     def begins(self, stem: str) -> bool:
         """Tell whether a name begins with the stem."""
-        head, dot, _ = stem.partition(".")
-        return (not dot or head in self.heads) and self.mentions("\n" + stem)
+        names = self.names
+        at = bisect_left(names, stem)
+        return at < len(names) and names[at].startswith(stem)
+
+    def under(self, stem: str) -> list[str]:
+        """Return the names that begin with the stem."""
+        names = self.names
+        start = bisect_left(names, stem)
+        return names[start : bisect_left(names, stem + _BEHIND_ALL, start)]
 
     @cached_property
-    def adapters(self) -> Mapping[str, Adapter]:
-        """What changes a layer of another model, by the layer's name; empty for files that are models themselves."""
-        return find_adapters(self.tensors)
+    def adapters(self) -> Adapters | None:
+        """What changes layers of another model; None for files that are models themselves."""
+        return find_adapters(self.names, self.tensors, self.mentions)
 
     @cached_property
     def quantised(self) -> bool:

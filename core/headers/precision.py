@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from math import prod
-from operator import itemgetter
 
 from .model_header import ModelHeader, Tensor
+from .part import Subject
 
 # The formats' names of types -> what people call them (safetensors `dtype.rs`, ggml `ggml.h`).
 _NAMES = {
@@ -31,7 +31,6 @@ _SCALES = (".absmax", ".quant_map", ".nested_absmax", ".nested_quant_map", ".sca
            ".weight_scale", ".weight_scale_2", ".input_scale", ".comfy_quant", ".SCB", ".weight_format", ".wscales",
            ".wzeros", ".scales", ".qzeros", ".g_idx", ".smooth_factor", ".smooth_factor_orig", ".wtscale", ".wcscales",
            "scaled_fp8")  # fmt: skip
-_DTYPE_AND_SHAPE = itemgetter(0, 1)
 _STATE = ".quant_state.bitsandbytes__"
 
 
@@ -46,20 +45,19 @@ class Stored:
     """Parameters by the format's own names of types, most first."""
 
 
-def measure(header: ModelHeader) -> Stored:
+def measure(subject: Subject) -> Stored:
     """Count parameters and name the precision."""
-    names = "\n".join(header.tensors)
-    packing = _packing(header, names) if header.format == "safetensors" else None
+    header = subject.header
+    packing = _packing(subject) if header.format == "safetensors" else None
     counts: Counter[str] = Counter()
     if packing is None:
-        kinds = Counter(map(_DTYPE_AND_SHAPE, header.tensors.values()))
-        for (dtype, shape), number in kinds.items():
-            counts[dtype] += number * prod(shape)
+        for tensor, number in Counter(header.tensors.values()).items():
+            counts[tensor.dtype] += number * prod(tensor.shape)
     else:
         _count_packed(header, packing, counts)
     stored = _stored_bytes(header)
     main = counts.most_common(1)[0][0] if counts else None
-    precision = _precision(header, main, names) if main is not None else None
+    precision = _precision(subject, main) if main is not None else None
     return Stored(precision, sum(counts.values()), stored, dict(counts.most_common()))
 
 
@@ -77,7 +75,7 @@ def _stored_bytes(header: ModelHeader) -> int | None:
     """Add up what the tensors take; safetensors leave no holes, so there the end says it."""
     if header.format == "safetensors" and header.expected_size_bytes is not None:
         return header.expected_size_bytes - header.data_start
-    sizes = [tensor.stop - tensor.start for tensor in header.tensors.values() if tensor.stop is not None]
+    sizes = [tensor.size_bytes for tensor in header.tensors.values() if tensor.size_bytes is not None]
     return sum(sizes) if len(sizes) == len(header.tensors) else None
 
 
@@ -103,31 +101,32 @@ class _Packing:
 _BYTES = frozenset({"U8", "I8"})
 
 
-def _packing(header: ModelHeader, names: str) -> _Packing | None:
-    if ".bitsandbytes__nf4" in names:
+def _packing(subject: Subject) -> _Packing | None:
+    if subject.mentions(".bitsandbytes__nf4"):
         return _Packing("nf4", ".weight", _BYTES, ".weight.absmax")
-    if ".bitsandbytes__fp4" in names:
+    if subject.mentions(".bitsandbytes__fp4"):
         return _Packing("fp4", ".weight", _BYTES, ".weight.absmax")
-    if ".weight_scale_2" in names:
+    if subject.mentions(".weight_scale_2"):
         return _Packing("nvfp4", ".weight", _BYTES, ".weight_scale_2")
-    if ".qweight" in names:
-        float4 = any(tensor.dtype == "F8_E4M3" for name, tensor in header.tensors.items() if name.endswith(".wscales"))
+    if subject.mentions(".qweight"):
+        tensors = subject.tensors
+        float4 = any(tensor.dtype == "F8_E4M3" for name, tensor in tensors.items() if name.endswith(".wscales"))
         return _Packing("svdq-fp4" if float4 else "int4", ".qweight", _BYTES | {"I32"}, None)
-    return _Packing("", "\0", frozenset(), None) if _has_scales(names) else None
+    return _Packing("", "\0", frozenset(), None) if _has_scales(subject) else None
 
 
-def _has_scales(names: str) -> bool:
-    return any(ending in names for ending in (".scale_weight", ".weight_scale", "scaled_fp8", ".comfy_quant", ".SCB"))
+def _has_scales(subject: Subject) -> bool:
+    return any(map(subject.mentions, (".scale_weight", ".weight_scale", "scaled_fp8", ".comfy_quant", ".SCB")))
 
 
-def _precision(header: ModelHeader, main: str, names: str) -> str:
-    if header.format == "gguf":
-        told = _FILE_TYPES.get(_file_type(header))
+def _precision(subject: Subject, main: str) -> str:
+    if subject.header.format == "gguf":
+        told = _FILE_TYPES.get(_file_type(subject.header))
         if told is not None and told.startswith(main):
             return told
         return _NAMES.get(main, main)
     name = _NAMES.get(main, main.lower())
-    if name.startswith("fp8") and _has_scales(names):
+    if name.startswith("fp8") and _has_scales(subject):
         return f"{name} scaled"
     return name
 

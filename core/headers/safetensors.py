@@ -1,7 +1,8 @@
 """The safetensors header: 8 bytes of length, JSON, tensors without holes (safetensors README, "Format").
 
 The JSON is of one form only, so a pattern reads it: faster than a general parser with a look at every key, and in
-memory that stays a small multiple of the header, whatever a stranger puts there. An entry of another form (other order
+memory that stays a small multiple of the header, whatever a stranger puts there. Runs of entries as the libraries
+write them are cut apart and proven as lists, by what the interpreter does in C; an entry of another form (other order
 of its fields, escapes in its name) is parsed as JSON, alone.
 """
 
@@ -12,8 +13,12 @@ import math
 import re
 import struct
 from collections.abc import Iterator
+from functools import lru_cache
+from itertools import accumulate
+from operator import itemgetter, sub
 
 from ..errors import HeaderError
+from .entry_runs import RUNS
 from .model_header import MAX_HEADER_BYTES, ModelHeader, Read, Tensor
 
 # Bits an element takes (safetensors `tensor.rs`, `Dtype::bitsize`).
@@ -41,31 +46,18 @@ _DTYPE_BITS = {
     "I64": 64,
     "U64": 64,
 }
+_SIZE = itemgetter(Tensor._fields.index("size_bytes"))
 _MAX_DIMENSIONS = 64
 #: No entry of 64 dimensions is longer; a longer one is not parsed.
 _MAX_ENTRY_CHARS = 8192
 
 _TEXT = r'"[^"\\\x00-\x1f]*+(?:\\.[^"\\\x00-\x1f]*+)*+"'
 _PLAIN_ENTRY = re.compile(
-    r'\s*"([^"\\\x00-\x1f]*+)"\s*:\s*\{\s*"dtype"\s*:\s*"([A-Z0-9_]{1,20})"\s*,'
-    r'\s*"shape"\s*:\s*\[([0-9, ]*+)\]\s*,'
-    r'\s*"data_offsets"\s*:\s*\[\s*([0-9]{1,18})\s*,\s*([0-9]{1,18})\s*\]\s*\}\s*([,}])'
+    r'\s*"([^"\\\x00-\x1f]*+)"\s*:\s*\{\s*"dtype"\s*:\s*"([A-Z0-9_]{1,20}"\s*,\s*"shape"\s*:\s*\[[0-9, ]*+)\]\s*,'
+    r'\s*"data_offsets"\s*:\s*\[\s*([0-9]{1,18}\s*,\s*[0-9]{1,18})\s*\]\s*\}\s*([,}])'
 )
-# As the libraries write them, one behind the other: Rust's without spaces, Python's with one. Nothing in them is
-# optional, so that the length of a run of them follows from the lengths of its groups and of what frames them.
-_COMPACT = re.compile(
-    r'"([^"\\\x00-\x1f]*+)":\{"dtype":"([A-Z0-9_]{1,20})","shape":\[([0-9,]*+)\],'
-    r'"data_offsets":\[([0-9]{1,18}),([0-9]{1,18})\]\},'
-)
-_SPACED = re.compile(
-    r' "([^"\\\x00-\x1f]*+)": \{"dtype": "([A-Z0-9_]{1,20})", "shape": \[([0-9, ]*+)\], '
-    r'"data_offsets": \[([0-9]{1,18}), ([0-9]{1,18})\]\},'
-)
-_RUNS = (
-    (_COMPACT, '"":{"dtype":"","shape":[],"data_offsets":[,]},'),
-    (_SPACED, ' "": {"dtype": "", "shape": [], "data_offsets": [, ]},'),
-)
-_WINDOW_CHARS = 4 << 20
+#: What stands between the quotes of a type and the bracket behind its shape.
+_KIND = re.compile(r'([A-Z0-9_]{1,20})"\s*,\s*"shape"\s*:\s*\[([0-9, ]*+)')
 _NAME = re.compile(rf"\s*({_TEXT})\s*:\s*")
 _METADATA = re.compile(rf"\{{\s*(?:{_TEXT}\s*:\s*{_TEXT}\s*(?:,(?!\s*\}})\s*|(?=\}})))*+\}}|null")
 _EMPTY = re.compile(r"\{\s*\}")
@@ -97,8 +89,8 @@ def parse_safetensors(read: Read, size_bytes: int) -> ModelHeader:
     except UnicodeDecodeError as err:
         raise _bad("its header is no UTF-8") from err
     del raw
-    parsed = _Entries(text, 8 + length)
-    end = _end_without_holes(parsed.tensors, 8 + length)
+    parsed = _Entries(text)
+    end = 8 + length + parsed.data_bytes()
     return ModelHeader(
         format="safetensors",
         metadata=parsed.metadata,
@@ -109,16 +101,27 @@ def parse_safetensors(read: Read, size_bytes: int) -> ModelHeader:
     )
 
 
+class _Kinds(dict[str, Tensor]):
+    """Tensors by the text of type and shape: a header has thousands of entries, and tens of these."""
+
+    def __missing__(self, text: str) -> Tensor:
+        tensor = self[text] = _tensor_like(text)
+        return tensor
+
+
 class _Entries:
     """Walks along the entries, each beginning where the last one ended."""
 
-    def __init__(self, text: str, data_start: int) -> None:
+    def __init__(self, text: str) -> None:
         self.metadata: dict[str, object] = {}
         self.tensors: dict[str, Tensor] = {}
         self._text = text
-        self._start = data_start
         self._has_metadata = False
-        self._kinds: dict[tuple[str, str], tuple[tuple[int, ...], int | None]] = {}
+        self._kinds = _Kinds()
+        self._end = 0
+        """Where the data of the last entry ends, and with it that of the next one begins, as the library writes it."""
+        self._places: list[tuple[int, int]] = []
+        """Which data is accounted for."""
         empty = _EMPTY.match(text)
         at, more = (empty.end(), "}") if empty is not None else (1, ",")
         while more == ",":
@@ -128,42 +131,65 @@ class _Entries:
         if text[at:].strip(" \t\r\n"):
             raise _bad("its header goes on after its end")
 
-    def _run(self, at: int) -> int:
-        """Take entries as the libraries write them; returns where the run ends.
-
-        A search passes over what is no entry, and then the run is shorter than its place: what follows is not where it
-        is looked for, entries come twice, and the header is refused.
-        """
-        for pattern, frame in _RUNS:
-            if pattern.match(self._text, at) is None:
-                continue
-            while rows := pattern.findall(self._text, at, at + _WINDOW_CHARS):
-                at += len("".join(map("".join, rows))) + len(rows) * len(frame)
-                self._take(rows)
+    def data_bytes(self) -> int:
+        """Return how long the data is; the library refuses holes and overlaps: each byte belongs to one tensor."""
+        at = 0
+        for start, stop in sorted(self._places):
+            if start != at:
+                raise _bad("its tensors overlap or leave holes")
+            at = stop
         return at
 
-    def _take(self, rows: list[tuple[str, str, str, str, str]]) -> None:
-        tensors, kinds, start, before = self.tensors, self._kinds, self._start, len(self.tensors)
-        for name, dtype, shape, begin, end in rows:
-            known = kinds.get((dtype, shape))
-            if known is None:
-                known = kinds[dtype, shape] = _kind(name, dtype, shape)
-            dimensions, size = known
-            first, last = int(begin), int(end)
-            if last - first != size and (size is not None or first > last):
-                raise _bad(f"the length of `{name[:80]}` does not fit its shape and type")
-            tensors[name] = Tensor(dtype, dimensions, start + first, start + last)
-        if len(tensors) != before + len(rows) or _METADATA_KEY in tensors:
-            raise _bad("its header names a key twice")
+    def _run(self, at: int) -> int:
+        """Take entries as the libraries write them; returns where the run ends."""
+        for run in RUNS:
+            for entries in run.cut(self._text, at):
+                self._take(entries.names, entries.kinds, entries.offsets)
+                at = entries.end
+        return at
 
     def _plain(self, at: int) -> tuple[int, str]:
         """Take entries of the usual form with any spaces; stop at one that is not, or at the end."""
         for entry in _entries_from(self._text, at):
-            self._take([(entry[1], entry[2], entry[3], entry[4], entry[5])])
+            self._take([entry[1]], [entry[2]], [entry[3]])
             at = entry.end()
-            if entry[6] == "}":
+            if entry[4] == "}":
                 return at, "}"
         return at, ","
+
+    def _take(self, names: list[str], kinds: list[str], offsets: list[str]) -> None:
+        tensors, before = self.tensors, len(self.tensors)
+        taken = list(map(self._kinds.__getitem__, kinds))
+        tensors.update(zip(names, taken, strict=True))
+        if len(tensors) != before + len(names) or _METADATA_KEY in tensors:
+            raise _bad("its header names a key twice")
+        if not self._follow(taken, offsets):
+            self._lie_anywhere(names, taken, offsets)
+
+    def _follow(self, taken: list[Tensor], offsets: list[str]) -> bool:
+        """Account for entries in the order of their bytes: then shapes say the offsets, down to their spelling."""
+        if None in map(_SIZE, taken):
+            return False
+        ends = list(accumulate(map(_SIZE, taken), initial=self._end))
+        numbers = list(map(str, ends))
+        flat = [""] * (2 * len(taken))
+        flat[0::2], flat[1::2] = numbers[:-1], numbers[1:]
+        between = ", " if " " in offsets[0] else ","
+        if between.join(flat) != between.join(offsets):
+            return False
+        self._places.append((self._end, ends[-1]))
+        self._end = ends[-1]
+        return True
+
+    def _lie_anywhere(self, names: list[str], taken: list[Tensor], offsets: list[str]) -> None:
+        """Account for entries in any order: lengths are compared here, and places when all of them are known."""
+        flat = list(map(int, ",".join(offsets).split(",")))
+        starts, stops = flat[0::2], flat[1::2]
+        if list(map(sub, stops, starts)) != list(map(_SIZE, taken)):
+            for name, tensor, start, stop in zip(names, taken, starts, stops, strict=True):
+                _check_length(name, tensor, start, stop)
+        self._places += zip(starts, stops, strict=True)
+        self._end = stops[-1]
 
     def _other(self, at: int) -> tuple[int, str]:
         """Take one entry of another form: the metadata, or JSON that is written unusually."""
@@ -200,7 +226,11 @@ class _Entries:
             raise _bad(f"the entry of `{name[:80]}` is not that of a tensor") from err
         if name in self.tensors:
             raise _bad("its header names a key twice")
-        self.tensors[name] = _tensor(name, entry, self._start)
+        tensor, start, stop = _tensor(name, entry)
+        _check_length(name, tensor, start, stop)
+        self.tensors[name] = tensor
+        self._places.append((start, stop))
+        self._end = stop
         return at + length
 
 
@@ -240,29 +270,31 @@ def _readable(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _kind(name: str, dtype: str, shape_text: str) -> tuple[tuple[int, ...], int | None]:
-    if _NUMBERS.fullmatch(shape_text) is None:
-        raise _bad(f"the shape of `{name[:80]}` cannot be")
-    shape = tuple(int(number) for number in shape_text.split(",")) if shape_text.strip() else ()
-    return shape, _size_bytes(name, dtype, shape)
+@lru_cache(maxsize=4096)
+def _tensor_like(text: str) -> Tensor:
+    found = _KIND.fullmatch(text)
+    if found is None or _NUMBERS.fullmatch(found[2]) is None:
+        raise _bad("the shape of a tensor cannot be")
+    shape = tuple(map(int, found[2].split(","))) if found[2].strip() else ()
+    return Tensor(found[1], shape, _size_bytes(found[1], shape))
 
 
-def _size_bytes(name: str, dtype: str, shape: tuple[int, ...]) -> int | None:
+def _size_bytes(dtype: str, shape: tuple[int, ...]) -> int | None:
     """Return the bytes of a tensor, None for a type that is not known."""
     if len(shape) > _MAX_DIMENSIONS or not all(0 <= count < 1 << 48 for count in shape):
-        raise _bad(f"the shape of `{name[:80]}` cannot be")
+        raise _bad("the shape of a tensor cannot be")
     bits = _DTYPE_BITS.get(dtype)
     if bits is None:
         return None
     size, rest = divmod(math.prod(shape) * bits, 8)
     if rest:
-        raise _bad(f"the length of `{name[:80]}` does not fit its shape and type")
+        raise _bad("the length of a tensor does not fit its shape and type")
     return size
 
 
-def _tensor(name: str, entry: object, data_start: int) -> Tensor:
+def _tensor(name: str, entry: object) -> tuple[Tensor, int, int]:
     match entry:
-        case {"dtype": str(dtype), "shape": list(shape), "data_offsets": [int(begin), int(end)]}:
+        case {"dtype": str(dtype), "shape": list(shape), "data_offsets": [int(begin), int(end)], **rest} if not rest:
             pass
         case _:
             raise _bad(f"the entry of `{name[:80]}` is not that of a tensor")
@@ -270,31 +302,12 @@ def _tensor(name: str, entry: object, data_start: int) -> Tensor:
         raise _bad(f"the shape of `{name[:80]}` cannot be")
     if not 0 <= begin <= end < 1 << 62:
         raise _bad(f"the offsets of `{name[:80]}` cannot be")
-    size = _size_bytes(name, dtype, tuple(shape))
-    if size is not None and size != end - begin:
+    return Tensor(dtype, tuple(shape), _size_bytes(dtype, tuple(shape))), begin, end
+
+
+def _check_length(name: str, tensor: Tensor, start: int, stop: int) -> None:
+    if start > stop or tensor.size_bytes not in {None, stop - start}:
         raise _bad(f"the length of `{name[:80]}` does not fit its shape and type")
-    return Tensor(dtype, tuple(shape), data_start + begin, data_start + end)
-
-
-def _end_without_holes(tensors: dict[str, Tensor], data_start: int) -> int:
-    """Return where the data ends; the library refuses holes and overlaps, so that each byte belongs to one tensor."""
-    at = data_start
-    for _, _, start, stop in tensors.values():
-        if start != at or stop is None:
-            break
-        at = stop
-    else:  # as the library writes them: in the order of their bytes
-        return at
-    at = data_start
-    for _, _, start, stop in sorted(tensors.values(), key=_place):
-        if start != at or stop is None:
-            raise _bad("its tensors overlap or leave holes")
-        at = stop
-    return at
-
-
-def _place(tensor: Tensor) -> tuple[int, int]:
-    return tensor.start, tensor.stop or 0
 
 
 def _bad(reason: str) -> HeaderError:

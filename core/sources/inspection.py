@@ -13,6 +13,7 @@ from ..headers.classify import classify
 from ..headers.gguf import parse_gguf
 from ..headers.model_header import ModelHeader, Read
 from ..headers.names import guess_folder
+from ..headers.part import Subject
 from ..headers.pickles import describe_pickle, is_pickle
 from ..headers.precision import Stored, measure
 from ..headers.safetensors import parse_safetensors
@@ -63,7 +64,7 @@ class Inspection:
 def inspect_header(ref: str, header: ModelHeader, size_bytes: int) -> Inspection:
     """Tell what a header tells (pure). Raises: HeaderError: it is of a known kind, and damaged."""
     found = classify(header)
-    stored = measure(header)
+    stored = measure(Subject(header))
     return Inspection(
         ref=ref,
         kind=found.kind.value if found.kind is not None else None,  # a lock's YAML takes plain texts alone

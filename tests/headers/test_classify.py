@@ -33,7 +33,7 @@ def header(tensors: dict[str, tuple[str, tuple[int, ...]]], metadata: dict[str, 
     at, placed = 100, {}
     for name, (dtype, shape) in tensors.items():
         end = at + prod(shape) * BITS[dtype] // 8
-        placed[name] = Tensor(dtype, shape, at, end)
+        placed[name] = Tensor(dtype, shape, end - at)
         at = end
     return ModelHeader(
         format="safetensors", metadata=metadata or {}, tensors=placed, data_start=100,

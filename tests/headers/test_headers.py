@@ -87,10 +87,29 @@ def test_every_way_of_writing_json_is_read(separators, place):
     assert found.fits(len(data)) is True
 
 
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": "), (" , ", " : ")])
+def test_entries_in_any_order_with_the_metadata_among_them_are_read(separators):
+    """The library sorts by type and name, others by name alone; a file is not damaged for that."""
+    plain = list(entries(3000).items())
+    shuffled = [*plain[1::3], ("__metadata__", {"a": "b"}), *plain[2::3], *plain[0::3]]
+    data = safetensors(json.dumps(dict(shuffled), separators=separators).encode(), b"\0" * 6000)
+    found = parse_safetensors(reader(data), len(data))
+    assert list(found.tensors) == [name for name, _ in shuffled if name != "__metadata__"]
+    assert (found.metadata, found.fits(len(data))) == ({"a": "b"}, True)
+    without_one = safetensors(json.dumps(dict(shuffled[:-3]), separators=separators).encode())
+    with pytest.raises(HeaderError, match="overlap or leave holes"):
+        parse_safetensors(reader(without_one), 1 << 20)
+
+
 def test_an_entry_of_another_form_is_read_among_others():
-    odd = b'{"b.0.w":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"\\u00e9":{"shape":[2],"dtype":"U8","data_offsets":[2,4]}}'
-    data = safetensors(odd, b"1234")
-    assert list(parse_safetensors(reader(data), len(data)).tensors) == ["b.0.w", "é"]
+    odd = b'"\\u00e9":{"shape":[2],"dtype":"U8","data_offsets":[2,4]}'
+    last = b'{"b.0.w":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},' + odd + b"}"
+    assert list(parse_safetensors(reader(safetensors(last)), 1 << 20).tensors) == ["b.0.w", "é"]
+    amid = (
+        last[:-1]
+        + b',"c":{"dtype":"U8","shape":[2],"data_offsets":[4,6]},"d":{"dtype":"U8","shape":[2],"data_offsets":[6,8]}}'
+    )
+    assert list(parse_safetensors(reader(safetensors(amid)), 1 << 20).tensors) == ["b.0.w", "é", "c", "d"]
 
 
 BETWEEN = json.dumps(entries(6), separators=(",", ":")).encode()

@@ -14,7 +14,7 @@ def recognise(part: Part) -> Match | str:
     if part.has("add_embedding.image_norm.weight") or part.holds("encoder_hid_proj.image_embeds"):
         told = part.told("conv_in.weight", "add_embedding.image_norm.weight", "encoder_hid_proj.image_embeds.weight")
         return Match("Kandinsky", "2", told)
-    attention = next((name for name in part.names() if name.endswith("attn2.to_k.weight")), None)
+    attention = part.ending("attn2.to_k.weight")
     if attention is None:
         return "a UNet without cross attention"
     told = part.told("conv_in.weight", attention, "add_embedding.linear_1.weight")

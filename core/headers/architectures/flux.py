@@ -23,7 +23,7 @@ def recognise(part: Part) -> Match | str:
     if part.has("latent_in.weight") or part.has("cond_in.weight"):
         return "it makes shapes, as Hunyuan 3D"
     if part.holds("distilled_guidance_layer."):
-        guidance = next(part.names("distilled_guidance_layer."))
+        guidance = part.names("distilled_guidance_layer.")[0]
         radiance = part.has("nerf_blocks.0.norm.scale")
         return Match("Chroma", "Radiance" if radiance else None, part.told(norm, guidance), _BLOCKS)
     if part.has("double_stream_modulation_img.lin.weight"):
@@ -47,7 +47,7 @@ def _diffusers(part: Part) -> Match | str:
     if not part.has(_DIFFUSERS) or part.holds("context_embedder.token_refiner."):
         return f"no `{_NATIVE}`"
     if part.holds("distilled_guidance_layer."):
-        told = part.told(_DIFFUSERS, next(part.names("distilled_guidance_layer.")))
+        told = part.told(_DIFFUSERS, part.names("distilled_guidance_layer.")[0])
         return Match("Chroma", None, told, _DIFFUSERS_BLOCKS)
     if not part.has("x_embedder.weight", "context_embedder.weight"):
         return "blocks like those of Flux, without its embedders"

@@ -16,7 +16,7 @@ def recognise(part: Part) -> Match | str:
     """Recognise it by the width of its cross attention and of its class embedding."""
     if not part.has(_FIRST) or not part.has("time_embed.0.weight"):
         return f"no `{_FIRST}`"
-    attention = next((name for name in part.names() if name.endswith("attn2.to_k.weight")), None)
+    attention = part.ending("attn2.to_k.weight")
     if attention is None:
         return "a UNet without cross attention"
     context = part.size(attention, 1)

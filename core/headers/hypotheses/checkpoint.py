@@ -10,12 +10,12 @@ from . import diffusion
 
 def checkpoint(subject: Subject) -> Claim | WhyNot:
     """Hold where a diffusion model stands beside a VAE or a text encoder."""
-    if subject.adapters:
+    if subject.adapters is not None:
         return WhyNot("it holds pairs of low rank")
     beside = subject.prefixes(*diffusion.BESIDE)
     if not beside:
         return WhyNot("there is neither a VAE nor a text encoder beside the model")
-    told = tuple(f"{sum(1 for _ in subject.part(one).names())} tensors under `{one}`" for one in beside)
+    told = tuple(f"{len(subject.under(one))} tensors under `{one}`" for one in beside)
     match diffusion.find(subject):
         case (str(prefix), Match() as found):
             if not prefix:

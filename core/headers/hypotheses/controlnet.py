@@ -35,9 +35,7 @@ def _claim(kind: Kind, base: str | None, told: tuple[str, ...], detail: str | No
 
 def _of_unet(part: Part) -> str | None:
     for ending in ("attn2.to_k.weight", "attn2.to_k.down"):
-        if not part.subject.mentions(ending + "\n"):
-            continue
-        name = next((one for one in part.names() if one.endswith(ending)), None)
+        name = part.ending(ending)
         if name is not None:
             return BY_CONTEXT.get(part.size(name, 1) or 0)
     return None
@@ -66,8 +64,8 @@ def _transformer(whole: Part) -> Claim | None:
 
 def _adapter(subject: Subject) -> Claim | None:
     """T2I adapters, full and light, and those of diffusers (TencentARC `T2I-Adapter`)."""
-    if subject.mentions("\n" + _LLLITE):
-        lite = next(name for name in subject.tensors if name.startswith(_LLLITE))
+    lite = next(iter(subject.under(_LLLITE)), None)
+    if lite is not None:
         width = subject.whole.size(lite, 0)
         return _claim(Kind.CONTROLNET, "SDXL" if width else None, (f"`{lite}` is there",), "LLLite")
     for stem in ("", "adapter."):

@@ -36,4 +36,4 @@ def find(subject: Subject) -> tuple[str, Match] | tuple[str, ...]:
 
 def steers(subject: Subject) -> str | None:
     """Return the stem that says that the file steers a diffusion model instead of being one."""
-    return next((stem for stem in CONTROL_STEMS if stem in subject.heads), None)
+    return next((one for one in CONTROL_STEMS if one in subject.tensors or subject.begins(one + ".")), None)

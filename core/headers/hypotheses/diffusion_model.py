@@ -11,7 +11,7 @@ from . import diffusion
 
 def diffusion_model(subject: Subject) -> Claim | WhyNot:
     """Hold where a known architecture stands alone. Raises: HeaderError: blocks of it are missing."""
-    if subject.adapters:
+    if subject.adapters is not None:
         return WhyNot("it holds pairs of low rank")
     stem = diffusion.steers(subject)
     if stem is not None:

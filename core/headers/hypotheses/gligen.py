@@ -14,6 +14,6 @@ def gligen(subject: Subject) -> Claim | WhyNot:
     if not subject.whole.has(name):
         return WhyNot(f"no `{name}`")
     base = "SD 1.5" if subject.whole.size("position_net.linears.4.weight", 0) == 768 else None
-    fuser = next((one for one in subject.tensors if one.endswith(".fuser.linear.weight")), None)
+    fuser = subject.whole.ending(".fuser.linear.weight")
     base = BY_CONTEXT.get(subject.whole.size(fuser, 1) or 0, base) if fuser is not None else base
     return Claim(kind=Kind.GLIGEN, base_model=base, evidence=subject.whole.told(name))

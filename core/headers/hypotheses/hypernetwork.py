@@ -6,11 +6,12 @@ from ..classification import Claim, Confidence, WhyNot
 from ..kinds import Kind
 from ..part import Subject
 
+_WIDTHS = ("320.", "640.", "768.", "1024.", "1280.")
+
 
 def hypernetwork(subject: Subject) -> Claim | WhyNot:
     """Hold where small networks are named by the width that they act on."""
-    widths = subject.heads
-    if not widths or not widths <= {"320", "640", "768", "1024", "1280"}:
+    if not subject.tensors or not all(name.startswith(_WIDTHS) for name in subject.tensors):
         return WhyNot("its tensors are not named by widths")
     name = next(iter(subject.tensors))
     told = (f"all names begin with a width, as `{name}`",)

@@ -10,10 +10,10 @@ from ..part import Subject
 
 def ip_adapter(subject: Subject) -> Claim | WhyNot:
     """Hold where pictures become keys and values beside those of words (tencent-ailab `IP-Adapter`)."""
-    if not subject.mentions("\nip_adapter."):
+    if not subject.begins("ip_adapter."):
         return WhyNot("no `ip_adapter.`")
-    key = next((name for name in subject.tensors if name.startswith("ip_adapter.") and ".to_k_ip" in name), None)
-    image = next((name for name in subject.tensors if name.startswith(("image_proj.", "image_proj_model."))), None)
+    key = next((name for name in subject.under("ip_adapter.") if ".to_k_ip" in name), None)
+    image = next(iter(subject.under("image_proj.") or subject.under("image_proj_model.")), None)
     if key is None or image is None:
         return WhyNot("no `ip_adapter.….to_k_ip` with an `image_proj.`")
     context = subject.whole.size(key, 1)

@@ -7,81 +7,82 @@ numbers of blocks are written `N`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from functools import cached_property
+from collections.abc import Callable
 
-from ..adapters import Adapter
+from ..adapters import Adapter, Adapters
 from .lora_depths import Base, check_depth
 
 _PREFIX = re.compile(
-    r"^(?:(?:base_model\.model|model\.diffusion_model|diffusion_model|unet|transformer|module|net|model|prior|dit)\."
+    r"\n(?:(?:base_model\.model|model\.diffusion_model|diffusion_model|unet|transformer|module|net|model|prior|dit)\."
     r"|lora_unet_|lora_transformer_|lora_prior_unet_|lycoris_|unet_|transformer_(?!blocks)|diffusion_model_)+"
 )
 _TEXT = re.compile(r"^(?:lora_te\d?_|lora_prior_te_|text_encoders?[._\d]|te\d?[._]|clip_[lg]\.|t5xxl\.|lycoris_te)")
 _TEXT_STEMS = ("lora_te", "lora_prior_te", "text_encoder", "te", "clip_", "t5xxl.", "lycoris_te")
-_NUMBER = re.compile(r"_\d+(?=_|$)")
+_NUMBER = re.compile(r"_\d+(?=[_\n])")
+
+#: A layer's name in the file, and what changes it.
+Layer = tuple[str, Adapter]
 
 
 class Layers:
     """The layers of a LoRA in one spelling."""
 
-    def __init__(self, adapters: Mapping[str, Adapter]) -> None:
-        self.names: dict[str, tuple[str, Adapter]] = {}
-        self.text: dict[str, tuple[str, Adapter]] = {}
-        prefix = ""  # most names of a file share theirs
-        for told, adapter in adapters.items():
-            if told.startswith(_TEXT_STEMS) and _TEXT.match(told):
-                self.text[told.replace(".", "_")] = told, adapter
-                continue
-            if not prefix or not told.startswith(prefix):
-                found = _PREFIX.match(told)
-                prefix = found[0] if found is not None else ""
-            plain = told[len(prefix) :].replace(".", "_").replace("_processor_to_", "_to_")
-            self.names[plain] = told, adapter
+    def __init__(self, adapters: Adapters) -> None:
+        self._adapters = adapters
+        self.text = [one for one in adapters.layers if one.startswith(_TEXT_STEMS) and _TEXT.match(one)]
+        told = list(adapters.layers) if not self.text else sorted(adapters.layers.keys() - set(self.text))
+        names = "\n".join(("", *told, ""))
+        if names.count("\n") != len(told) + 1:  # a name can hold one, and is that of no layer anywhere
+            names = "\n".join(("", *(one.replace("\n", " ") for one in told), ""))
+        # All of them at once: a call for each is what this would cost.
+        names = _PREFIX.sub("\n", names).replace(".", "_").replace("_processor_to_", "_to_")
+        patterns = _NUMBER.sub("_N", names).split("\n")[1:-1]
+        self._names = names
+        self.patterns = dict(zip(reversed(patterns), reversed(told), strict=True))
+        """The first layer of each name with its numbers taken out."""
 
-    @cached_property
-    def patterns(self) -> dict[str, tuple[str, Adapter]]:
-        """One layer for each name with its numbers taken out."""
-        patterns: dict[str, tuple[str, Adapter]] = {}
-        for name, layer in self.names.items():
-            patterns.setdefault(_NUMBER.sub("_N", name), layer)
-        return patterns
-
-    def find(self, *patterns: str) -> tuple[str, Adapter] | None:
+    def find(self, *patterns: str) -> Layer | None:
         """Return a layer of one of the patterns."""
-        return next((self.patterns[one] for one in patterns if one in self.patterns), None)
+        return next((self.layer(self.patterns[one]) for one in patterns if one in self.patterns), None)
+
+    def layer(self, told: str) -> Layer:
+        """Return a layer by its name in the file."""
+        return told, self._adapters[told]
 
     def into(self, *patterns: str) -> int | None:
         """Return the width that goes into such a layer."""
         found = self.find(*patterns)
         return found[1].into if found is not None else None
 
-    def begins(self, *stems: str) -> tuple[str, Adapter] | None:
+    def begins(self, *stems: str) -> Layer | None:
         """Return a layer whose pattern begins with one of the stems."""
-        return next((layer for one, layer in self.patterns.items() if one.startswith(stems)), None)
+        return next((self.layer(layer) for one, layer in self.patterns.items() if one.startswith(stems)), None)
+
+    def mentions(self, text: str) -> bool:
+        """Tell whether a text is in a name; a line break stands for the beginning and the end of names."""
+        return text in self._names
 
     def numbers(self, stem: str) -> set[int]:
         """Return the numbers that follow a stem."""
-        numbers = {name[len(stem) :].partition("_")[0] for name in self.names if name.startswith(stem)}
-        return {int(one) for one in numbers if one.isdecimal() and len(one) < 6}
+        return set(map(int, re.findall(rf"\n{stem}([0-9]{{1,5}})(?=[_\n])", self._names)))
 
     def greatest(self, stem: str) -> int:
         """Return the greatest number that follows a stem, -1 where there is none."""
         return max(self.numbers(stem), default=-1)
 
 
-def base_of(adapters: Mapping[str, Adapter]) -> Base:
+def base_of(adapters: Adapters) -> Base:
     """Judge all layers."""
     layers = Layers(adapters)
     for rule in _RULES:
         found = rule(layers)
         if found is not None:
             return check_depth(found, layers.numbers)
-    first = next(iter(adapters))
+    first = next(iter(adapters.layers))
     return Base(None, None, (f"no model that is known has a layer like `{first}`",), sure=False)
 
 
-def _told(layer: tuple[str, Adapter]) -> str:
+def _told(layer: Layer) -> str:
     name, adapter = layer
     wide = f" ({adapter.into} wide)" if adapter.into is not None else ""
     return f"it changes `{name}`{wide}"
@@ -110,9 +111,9 @@ def _unet(layers: Layers) -> Base | None:
                            "input_blocks_", "output_blocks_", "middle_block_")  # fmt: skip
     if blocks is None:
         return None
-    if any("_transformer_blocks_9_" in name for name in layers.names):
+    if layers.mentions("_transformer_blocks_9_"):
         return Base("SDXL", None, (_told(blocks), "ten transformer blocks stand in a row"))
-    if any(name.startswith(("down_blocks_0_attentions_", "input_blocks_1_1_")) for name in layers.names):
+    if layers.mentions("\ndown_blocks_0_attentions_") or layers.mentions("\ninput_blocks_1_1_"):
         return Base("SD 1.5", None, (_told(blocks), "its first block has attention"), sure=False)
     return Base(None, None, (_told(blocks),), sure=False)
 
@@ -173,7 +174,7 @@ def _flux_or_chroma(told: tuple[str, ...], *, modulated: bool, all_else: bool) -
     return Base("Flux", None, (*told, "Chroma has layers of the same names"), sure=False)
 
 
-def _ratio(layer: tuple[str, Adapter] | None) -> int | None:
+def _ratio(layer: Layer | None) -> int | None:
     if layer is None or not layer[1].into or not layer[1].out:
         return None
     return layer[1].out // layer[1].into
@@ -288,10 +289,11 @@ def _text_alone(layers: Layers) -> Base | None:
     """LoRAs that change text encoders only."""
     if not layers.text:
         return None
-    name, (told, adapter) = next(iter(layers.text.items()))
-    both = any(one.startswith(("lora_te2_", "text_encoder_2_")) for one in layers.text)
-    base = "SDXL" if both or name.startswith(("lora_te1_", "lora_te2_")) else _TEXT_WIDTHS.get(adapter.into or 0)
-    return Base(base, None, (_told((told, adapter)), "it changes text encoders alone"), sure=False)
+    first = layers.layer(layers.text[0])
+    both = any(name.startswith(("lora_te2_", "text_encoder_2_", "text_encoder_2.")) for name in layers.text)
+    both = both or first[0].startswith("lora_te1_")
+    base = "SDXL" if both else _TEXT_WIDTHS.get(first[1].into or 0)
+    return Base(base, None, (_told(first), "it changes text encoders alone"), sure=False)
 
 
 _RULES: tuple[Callable[[Layers], Base | None], ...] = (

@@ -48,7 +48,7 @@ _DEPTHS: dict[str, dict[str, tuple[int, ...]]] = {
     "AuraFlow": {"double_layers_": (4,), "single_layers_": (32,), "joint_transformer_blocks_": (4,),
                  "single_transformer_blocks_": (32,)},
     "HunyuanDiT": {"blocks_": (40, 28)},
-    "Stable Audio": {"transformer_layers_": (24,), "transformer_blocks_": (24,)},
+    "Stable Audio": {"transformer_layers_": (24,), "layers_": (24,), "transformer_blocks_": (24,)},
     "Kandinsky": {"visual_transformer_blocks_": (32, 60), "transformer_blocks_": (20,)},
 }  # fmt: skip
 

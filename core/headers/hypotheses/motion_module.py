@@ -16,6 +16,6 @@ def motion_module(subject: Subject) -> Claim | WhyNot:
         return WhyNot("its `motion_modules.` have no transformer")
     if subject.mentions("lora"):
         return Claim(kind=Kind.MOTION_LORA, base_model="SD 1.5", evidence=(f"`{name}` is there, of low rank",))
-    sdxl = not any(one.startswith("down_blocks.3.") for one in subject.tensors)
+    sdxl = not subject.begins("down_blocks.3.")
     told = (f"`{name}` is there", "without `down_blocks.3.`" if sdxl else "with `down_blocks.3.`")
     return Claim(kind=Kind.MOTION_MODULE, base_model="SDXL" if sdxl else "SD 1.5", evidence=told)

@@ -29,7 +29,7 @@ _VISION = ("vision_model.encoder.layers.0.layer_norm1.weight", "visual.transform
 
 def text_encoder(subject: Subject) -> Claim | WhyNot:
     """Hold where text goes in: token embeddings before the layers of an encoder that ComfyUI knows."""
-    if subject.adapters:
+    if subject.adapters is not None:
         return WhyNot("it holds pairs of low rank")
     for prefix in subject.prefixes(*_PREFIXES):
         part = subject.part(prefix)

@@ -38,7 +38,7 @@ _FILM = "decoder.conv_in.conv.weight"
 
 def vae(subject: Subject) -> Claim | WhyNot:
     """Hold where a decoder turns latents into what people see or hear, and no diffusion model is beside it."""
-    if subject.adapters:
+    if subject.adapters is not None:
         return WhyNot("it holds pairs of low rank")
     if subject.prefixes("model.diffusion_model.", "cond_stage_model.", "conditioner.", "text_encoders."):
         return WhyNot("it holds more than an autoencoder")
