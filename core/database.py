@@ -63,7 +63,8 @@ def open_database(path: Path, *, wal: bool, any_thread: bool = False) -> sqlite3
     except sqlite3.Error as err:
         connection.close()
         raise StorageError(
-            f"`{path}` cannot be used: {err}", hint="if it is damaged, move it away: files and parts stay as they are"
+            f"`{path}` cannot be used: {err}",
+            hint="is its volume full? if the file is damaged, move it away: models and parts stay as they are",
         ) from err
     return connection
 

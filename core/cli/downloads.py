@@ -37,7 +37,10 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.follow:
             return _follow(client)
         if arguments.action is None:
-            _show(client.call("GET", "/downloads")["downloads"], arguments)
+            rows = client.call("GET", "/downloads")["downloads"]
+            _show(rows, arguments)
+            if not rows and not arguments.json:
+                say("the queue is empty")
             return 0
         return _steer(client, arguments)
 
@@ -83,8 +86,6 @@ def _show(rows: list[dict[str, Any]], arguments: argparse.Namespace) -> None:
         return
     for row in rows:
         show(f"{row['id']}  {line_of(row)}")
-    if not rows:
-        say("the queue is empty")
 
 
 def _follow(client: SyncEngineClient) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 import subprocess
@@ -69,6 +70,21 @@ def test_the_printed_link_opens_a_workflow_whose_models_are_missing(frontend: st
         )
         shoot(page, f"demo-{frontend}")
         assert ask("GET", f"{address}/models/vae").json() == []
+
+
+def test_the_printed_command_knows_the_demos_hub_and_engine() -> None:
+    with _demo("--port", str(free_port())) as (process, _):
+        assert process.stdout is not None
+        said = next(line for line in process.stdout if "In another terminal: " in line)
+        script, command, workflow = said.partition(": ")[2].split()
+        told = subprocess.run([script, command, workflow, "--json"], capture_output=True, text=True, check=False)
+        assert told.returncode == 3, told.stderr
+        assert {model["state"] for model in json.loads(told.stdout)[0]["models"]} == {"missing"}
+        assert subprocess.run([script, "ensure", workflow, "--yes"], capture_output=True, check=False).returncode == 4
+        assert subprocess.run([script, "--version"], capture_output=True, check=False).returncode == 0
+        again = subprocess.run([script, command, workflow], capture_output=True, text=True, check=False)
+        assert "present  vae/taesd.safetensors" in again.stdout
+    assert not Path(script).exists()
 
 
 def test_ctrl_c_ends_everything_that_it_started() -> None:

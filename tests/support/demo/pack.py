@@ -10,7 +10,7 @@ from pathlib import Path
 
 PACK = "stow_demo"
 TEMPLATE = "stow_demo"
-_WORKFLOW = Path(__file__).with_name("stow_demo.json")
+WORKFLOW = Path(__file__).with_name("stow_demo.json")
 
 
 def write_pack(custom_nodes: Path, token: str) -> None:
@@ -18,7 +18,7 @@ def write_pack(custom_nodes: Path, token: str) -> None:
     folder = custom_nodes / PACK
     (folder / "example_workflows").mkdir(parents=True)
     (folder / "__init__.py").write_text("NODE_CLASS_MAPPINGS = {}\n", encoding="utf-8")
-    workflow = _WORKFLOW.read_text(encoding="utf-8").replace("TOKEN", token)
+    workflow = WORKFLOW.read_text(encoding="utf-8").replace("TOKEN", token)
     (folder / "example_workflows" / f"{TEMPLATE}.json").write_text(workflow, encoding="utf-8")
 
 

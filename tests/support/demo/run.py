@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -20,7 +21,8 @@ from ..ask import ask
 from ..comfyui import ComfyServer, hub_environment
 from ..setup.say import SetupError, say, step
 from ..setup.workshop import Workshop
-from .pack import link, write_pack
+from .pack import WORKFLOW, link, write_pack
+from .shell import write_script
 
 #: A connection; slow enough to watch a file of 5 MB arrive.
 _BYTES_PER_SECOND = 600_000
@@ -41,10 +43,11 @@ def run_demo(workshop: Workshop, *, port: int, frontend: str, open_browser: bool
             server = ComfyServer(
                 install, base, pack=workshop.checkout, frontend=pages.root, env=hub_environment(hub), port=port
             )
+            script = write_script(base, install.python, workshop.checkout, server.env)
             with contextlib.closing(server):
                 with step(f"starting ComfyUI with frontend {pages.version}"):
                     server.start()
-                _welcome(server, open_browser)
+                _welcome(server, script, open_browser=open_browser)
                 server.wait()
                 say(f"ComfyUI ended:\n{server.log_tail()}")
                 return 1
@@ -106,14 +109,17 @@ def _slow_down(hf_url: str) -> None:
     ask("POST", f"{hf_url}/__hub__/faults", {"kind": "rate", "bytes_per_second": _BYTES_PER_SECOND})
 
 
-def _welcome(server: ComfyServer, open_browser: bool) -> None:
+def _welcome(server: ComfyServer, script: Path | None, *, open_browser: bool) -> None:
     address = link(server.url)
     imported = server.import_times().get("comfystow")
     if imported is None or imported.failed:
         raise SetupError(f"ComfyUI could not import the extension:\n{server.log}")
     say(f"the extension was imported in {imported.seconds} s")
     say(f"log: {server.log_file}")
-    print(f"\n  Open {address}\n  Ctrl-C ends ComfyUI, the engine and the hub.\n", flush=True)
+    shell = (
+        f"  In another terminal: {shlex.join([str(script), 'missing', str(WORKFLOW)])}\n" if script is not None else ""
+    )
+    print(f"\n  Open {address}\n{shell}  Ctrl-C ends ComfyUI, the engine and the hub.\n", flush=True)
     graphical = (
         os.name == "nt" or sys.platform == "darwin" or "DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ
     )
