@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Mapping
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -18,6 +22,9 @@ from ..sources.resolve import Sources
 from ..transfer.engine import TransferEngine
 from ..transfer.job import TransferLimits
 
+#: A set of earlier settings stays open so long for requests that began with it; a download keeps its own.
+_KEPT_SECONDS = 300.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
@@ -30,11 +37,11 @@ class Network:
     transfers: TransferEngine
 
     @classmethod
-    def build(cls, settings: Settings, environment: Mapping[str, str]) -> Network:
+    def build(cls, settings: Settings, proxies: Proxies) -> Network:
         """Make a set. Raises: ConfigError."""
         gate = EgressGate(
             AllowList.build(settings),
-            proxies=Proxies.from_environment(environment),
+            proxies=proxies,
             timeout_seconds=settings.connect_timeout_seconds,
         )
         client = HttpClient(HttpLimits.of(settings), gate)
@@ -48,8 +55,6 @@ class Network:
 
     async def close(self) -> None:
         """Stop the transfers' thread and close connections."""
-        import asyncio
-
         await asyncio.to_thread(self.transfers.close)
         await self.client.close()
 
@@ -61,9 +66,12 @@ class Networks:
         self._settings = settings
         self._state_dir = state_dir
         self._environment = dict(os.environ if environment is None else environment)
-        self.own = Network.build(settings, self._environment)
-        self._others: dict[Settings, Network] = {}
-        self._retired: list[Network] = []
+        self._proxies = Proxies.from_environment(self._environment)
+        self.own = Network.build(settings, self._proxies)
+        self._others: dict[tuple[Settings, Proxies], Network] = {}
+        self._retired: list[tuple[float, Network]] = []
+        self._uses: Counter[int] = Counter()
+        self._closing: set[asyncio.Task[None]] = set()
 
     @property
     def settings(self) -> Settings:
@@ -72,11 +80,23 @@ class Networks:
 
     def change(self, settings: Settings) -> None:
         """Take other settings; what runs goes on with what it began with. Raises: ConfigError."""
-        own = Network.build(settings, self._environment)
-        self._retired = self._all()
+        own = Network.build(settings, self._proxies)
+        now = time.monotonic()
+        self._retired += [(now, network) for network in (self.own, *self._others.values())]
         self._settings, self.own, self._others = settings, own, {}
-        for network in self._retired:
+        self._close_unused(now)
+        for _, network in self._retired:
             network.transfers.set_rate(settings.limit_rate_bytes_per_second)
+
+    def _close_unused(self, now: float) -> None:
+        """Close what no download runs with any more: each has threads of its own."""
+        kept = [row for row in self._retired if self._uses[id(row[1])] or now - row[0] < _KEPT_SECONDS]
+        for _, network in self._retired:
+            if all(network is not other for _, other in kept):
+                task = asyncio.get_running_loop().create_task(network.close(), name="close-network")
+                self._closing.add(task)
+                task.add_done_callback(self._closing.discard)
+        self._retired = kept
 
     def set_job_rate(self, dest: Path, rate_bytes_per_second: int | None) -> None:
         """Change the bandwidth of what runs for a destination, whatever set it began with."""
@@ -84,16 +104,29 @@ class Networks:
             network.transfers.set_job_rate(dest, rate_bytes_per_second)
 
     def _all(self) -> list[Network]:
-        return [self.own, *self._others.values(), *self._retired]
+        return [self.own, *self._others.values(), *(network for _, network in self._retired)]
 
     def of(self, session: Session | None) -> Network:
         """Return the set of a caller. Raises: ConfigError: its environment cannot be used."""
-        settings = self.settings_of(session)
-        if session is None or settings == self._settings:
+        if session is None:
             return self.own
-        if settings not in self._others:
-            self._others[settings] = Network.build(settings, {**self._environment, **session.environment})
-        return self._others[settings]
+        proxies = Proxies.from_environment({**self._environment, **session.environment})
+        key = self.settings_of(session), proxies
+        if key == (self._settings, self._proxies):
+            return self.own
+        if key not in self._others:
+            self._others[key] = Network.build(*key)
+        return self._others[key]
+
+    @contextmanager
+    def used(self, session: Session | None) -> Iterator[Network]:
+        """Give the set of a caller, which stays open for as long as the context lasts. Raises: ConfigError."""
+        network = self.of(session)
+        self._uses[id(network)] += 1
+        try:
+            yield network
+        finally:
+            self._uses[id(network)] -= 1
 
     def settings_of(self, session: Session | None) -> Settings:
         """Return the engine's settings with what the caller's environment sets over them. Raises: ConfigError."""
@@ -117,3 +150,4 @@ class Networks:
         """Close all sets."""
         for network in self._all():
             await network.close()
+        await asyncio.gather(*self._closing)

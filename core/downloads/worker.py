@@ -54,7 +54,13 @@ class Worker:
         Raises: StowError; DestinationBusyError; asyncio.CancelledError: the part stays, the next run goes on from it.
         """
         session = self.session_of(download)
-        network, credentials = self.networks.of(session), self.networks.credentials(session)
+        with self.networks.used(session) as network:
+            await self._run(download, session, network, report, on_progress)
+
+    async def _run(
+        self, download: Download, session: Session | None, network: Network, report: Report, on_progress: OnProgress
+    ) -> None:
+        credentials = self.networks.credentials(session)
         file = await resolve_request(download.request, network, credentials)
         warnings = download.warnings
         if download.dest_path is None and download.request.folder_name is None:

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+from comfystow.core.config import Settings
+from comfystow.core.downloads.network import Network, Networks
+from comfystow.core.errors import ConfigError
+from comfystow.core.records.download import DownloadState
 from comfystow.core.records.model import Folder, FolderLayout
 from comfystow.core.records.session import HostState, Session
 from comfystow.core.sessions import SessionRegistry
+from support.queues import Stage, reached, request
 
 
 def layout(**folders: Folder) -> FolderLayout:
@@ -89,3 +95,38 @@ def test_listeners_hear_of_every_change(tmp_path: Path) -> None:
     sessions.tell("one", HostState())
     sessions.detach("one")
     assert heard == [1, 1, 0]
+
+
+def test_callers_of_other_proxies_have_connections_of_their_own(tmp_path: Path) -> None:
+    networks = Networks(Settings(), tmp_path, {})
+
+    def network(**environment: str) -> Network:
+        return networks.of(Session(server_id="a", layout=FolderLayout(), environment=environment))
+
+    own = network()
+    office, home = network(HTTPS_PROXY="http://proxy.office:3128"), network(HTTPS_PROXY="http://proxy.home:3128")
+    assert own is networks.own
+    assert len({id(own), id(office), id(home)}) == 3
+    assert office is network(https_proxy="http://proxy.office:3128")
+    assert network(HTTPS_PROXY="http://proxy.office:3128", NO_PROXY="huggingface.co") is not office
+    with pytest.raises(ConfigError, match="ftp"):
+        network(HTTPS_PROXY="ftp://proxy.office")
+
+
+async def test_what_earlier_settings_opened_is_closed_when_no_download_runs_with_it(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("comfystow.core.downloads.network._KEPT_SECONDS", 0.0)
+    rule = stage.hub.fault("rate", file="taesd*", bytes_per_second=300_000)
+    async with stage.runtime() as runtime:
+        taken = await runtime.downloads.submit(request(connections=1))
+        await reached(runtime, taken.id, lambda download: download.bytes_done > 0)
+        for number in range(1, 9):
+            await runtime.change_settings({"parallel_downloads": number})
+        assert len(runtime.networks._retired) == 1
+        stage.hub.clear_faults(rule)
+        await reached(runtime, taken.id, DownloadState.COMPLETED)
+        await runtime.change_settings({"parallel_downloads": 1})
+        assert runtime.networks._retired == []
+        done = await runtime.downloads.submit(request(filename="again.safetensors"))
+        await reached(runtime, done.id, DownloadState.COMPLETED)
