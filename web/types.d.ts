@@ -74,6 +74,8 @@ declare namespace Stow {
     created_at: number;
     started_at: number | null;
     finished_at: number | null;
+    /** What a person should know: a header that contradicts the folder, a folder that only the name tells. */
+    warnings: string[];
   }
 
   interface Candidate {
@@ -99,6 +101,7 @@ declare namespace Stow {
     folder_name: string | null;
     size_bytes: number | null;
     base_model: string | null;
+    precision: string | null;
     fetch_bytes: number | null;
     error: ErrorInfo | null;
   }
@@ -358,6 +361,8 @@ declare namespace Stow {
   interface LibraryRoot {
     id: number;
     name: string;
+    /** ComfyUI's names of it: several may share one folder on disk. */
+    folders: string[];
     available: boolean;
   }
 
@@ -378,7 +383,7 @@ declare namespace Stow {
   }
 
   interface UsageRow {
-    name: string | null;
+    value: string | null;
     files: number;
     bytes: number;
   }

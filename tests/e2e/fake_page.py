@@ -98,6 +98,7 @@ def download(identity: str, name: str, folder: str, state: str, **more: object) 
         "bytes_total": 164_000_000,
         **dict.fromkeys(unknown),
         "linked": False,
+        "warnings": [],
         "position": 1.0,
         "created_at": now - 100,
         "started_at": now - 90,
@@ -114,7 +115,13 @@ def plan_of(models: list[dict[str, Any]]) -> dict[str, Any]:
     licence = {"code": "licence_required", "message": "its licence was not accepted", "hint": None, "retryable": False}
     ways: list[dict[str, Any]] = [
         {"action": "fetch", "reason": "it is not there", "size_bytes": 17_246_524_772, "fetch_bytes": 17_246_524_772},
-        {"action": "refuse", "reason": token["message"], "error": token, "base_model": "Flux"},
+        {
+            "action": "refuse",
+            "reason": token["message"],
+            "error": token,
+            "base_model": "Flux",
+            "precision": "fp8_e4m3fn",
+        },
         {"action": "refuse", "reason": licence["message"], "error": licence},
         {"action": "link", "reason": "the same file is in the library as `x.safetensors`", "size_bytes": 335_304_388},
     ]
@@ -129,6 +136,7 @@ def plan_of(models: list[dict[str, Any]]) -> dict[str, Any]:
             "folder_name": row["folder"],
             "size_bytes": None,
             "base_model": None,
+            "precision": None,
             "fetch_bytes": 0,
             "error": None,
             **ways[min(place, len(ways) - 1)],

@@ -44,6 +44,9 @@ def test_file_is_seen_put_into_the_trash_and_taken_back(
     open_tab(page)
     page.click("#comfystow-tab-library")
     page.wait_for_selector(".stow-rows >> text=first")
+    page.click(".stow-choice >> text=LoRA")  # counted by the server, and asked of it
+    page.wait_for_selector(".stow-choice[aria-pressed=true]")
+    page.wait_for_selector(".stow-rows >> text=first")
     by_hand = server.models / "loras" / "style" / "dropped-in-by-hand.safetensors"
     lora(by_hand)
     row = page.locator("[data-file]", has_text="dropped-in")

@@ -58,7 +58,10 @@ def plan(actions: int = 9) -> dict[str, Any]:
 
 
 def library(rows: list[dict[str, Any]], **totals: object) -> dict[str, Any]:
-    roots = [{"id": 1, "name": "loras", "available": True}, {"id": 2, "name": "vae", "available": True}]
+    roots = [
+        {"id": number, "name": name, "folders": [name], "available": True}
+        for number, name in ((1, "loras"), (2, "vae"))
+    ]
     return {"files": rows, "totals": totals, "roots": roots, "plan": plan(), "changes": []}
 
 
@@ -249,7 +252,8 @@ def test_a_choice_that_only_a_person_can_make_is_made_in_the_plan(page: Page, fa
 
 def test_want_of_space_leads_to_a_plan_that_frees_some(page: Page, fake: FakeComfy) -> None:
     error = {"code": "not_enough_space", "message": "the disk is full", "hint": None, "retryable": False}
-    fake.set(library=library(files()), downloads=[download("1", "a.safetensors", "vae", "failed", error=error)])
+    shelf = {**library(files()), "trash": 12 * GB}
+    fake.set(library=shelf, downloads=[download("1", "a.safetensors", "vae", "failed", error=error)])
     open_panel(page, fake)
     page.click("#comfystow-tab-downloads")
     page.click("[data-download='1'] [data-action=room]")
@@ -258,3 +262,16 @@ def test_want_of_space_leads_to_a_plan_that_frees_some(page: Page, fake: FakeCom
     page.keyboard.press("Enter")
     page.wait_for_selector("[data-action=apply]")
     assert fake.asked("/library/prune") == [{"to_bytes": 80_500_000_000, "apply": False}]
+    assert "free once the trash is emptied" in page.inner_text("[data-change]")
+    page.click("[data-action=apply]")
+    page.wait_for_selector("[data-action=undo]")
+    page.click("[data-change] [data-action=empty-trash]")
+    page.wait_for_selector("text=Delete for good")
+    page.click("[data-action=forget]")
+    page.click("[data-action=prune]")
+    page.wait_for_selector("text=The trash holds 12.0 GB.")
+    page.click("form [data-action=empty-trash]")
+    page.wait_for_selector("text=Delete for good")
+    page.click("[data-action=apply]")
+    page.wait_for_selector("text=Delete for good", state="detached")
+    assert fake.asked("/library/trash/empty") == [{"apply": False}, {"apply": False}, {"apply": "p1"}]

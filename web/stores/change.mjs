@@ -10,8 +10,13 @@ const BUSY_MS = 700;
 /** After an answer that did not come: the engine may be starting. */
 const RETRY_MS = 3000;
 
-/** @typedef {"organise" | "dedupe" | "prune" | "delete"} ChangeVerb */
+/** @typedef {"organise" | "dedupe" | "prune" | "delete" | "empty"} ChangeVerb */
 /** @typedef {{ directory?: string, ids?: number[], to_bytes?: number, clash?: "rename", choose?: Record<string, string> }} ChangeWish */
+
+/** @param {string} kind */
+function pathOf(kind) {
+  return kind === "empty" ? "/library/trash/empty" : `/library/${kind}`;
+}
 
 export class Change extends Store {
   #api;
@@ -32,6 +37,8 @@ export class Change extends Store {
   error = null;
   /** @type {"organise" | "prune" | null} the form that is open: it asks for a folder, or for a size */
   asking = null;
+  /** @type {number | null} bytes in the trash, read when somebody asks for room */
+  trashBytes = null;
   /** Whether it was asked to stop, and did not yet. */
   stopping = false;
 
@@ -73,6 +80,7 @@ export class Change extends Store {
   setAsking(asking) {
     this.asking = asking;
     this.changed();
+    if (asking === "prune") void this.#weighTrash();
   }
 
   /**
@@ -85,7 +93,7 @@ export class Change extends Store {
     if (this.#busy) return Promise.resolve();
     this.asking = null;
     this.#wish = { verb, wanted };
-    return this.#send("planning", `/library/${verb}`, { ...wanted, apply: false });
+    return this.#send("planning", pathOf(verb), { ...wanted, apply: false });
   }
 
   /**
@@ -109,7 +117,7 @@ export class Change extends Store {
   apply() {
     const plan = this.plan;
     if (this.phase !== "planned" || plan === null) return Promise.resolve();
-    return this.#send("applying", `/library/${plan.kind}`, { apply: plan.id });
+    return this.#send("applying", pathOf(plan.kind), { apply: plan.id });
   }
 
   /** Take the newest change back. */
@@ -225,6 +233,16 @@ export class Change extends Store {
     this.error = this.stopping && error.code === "conflict" ? null : error;
     this.#rest();
     void this.#recent();
+  }
+
+  async #weighTrash() {
+    try {
+      const trash = await this.#api.request("GET", "/library/trash");
+      this.trashBytes = trash?.bytes ?? null;
+      this.changed();
+    } catch {
+      // Then it is not offered to be emptied.
+    }
   }
 
   /** Read what goes on, and which change came last. */

@@ -4,7 +4,7 @@ import { serverNow } from "../clock.mjs";
 import { count, duration, progress, rate, size } from "../format.mjs";
 import { folderOf, hasEnded, isActive, nameOf } from "../stores/downloads.mjs";
 import { h } from "../ui/dom.mjs";
-import { bar, button, facts, head, meta, name, trouble } from "../ui/parts.mjs";
+import { bar, button, facts, head, meta, name, say, sentence, trouble } from "../ui/parts.mjs";
 import { host, kind, kindTag } from "../words.mjs";
 import { limitsButton, limitsForm } from "./limits.mjs";
 import { loud } from "./missing_card.mjs";
@@ -152,6 +152,7 @@ function card(context, download) {
     h("div", { class: "stow-act" }, ...controls(context, download)),
     tone && bar(download.id, `Download of ${nameOf(download)}`, tone),
     meta(loud(standing(download)), { folder: tone === null && folderOf(download), bad: download.state === "failed" }),
+    download.warnings.map((warning) => say(sentence(warning), { tone: "warn" })),
     ...obstacle(context, download, download.id),
   );
 }
@@ -169,7 +170,13 @@ function doneRow(download) {
     "li",
     { key: download.id, "data-download": download.id, "data-state": download.state },
     h("span", { class: "stow-kind", title: kind(folderOf(download)) }, kindTag(folderOf(download))),
-    h("div", {}, name(nameOf(download)), meta([line].flat())),
+    h(
+      "div",
+      {},
+      name(nameOf(download)),
+      meta([line].flat()),
+      download.warnings.map((warning) => meta([h("span", { class: "stow-warn" }, sentence(warning))])),
+    ),
     h("span", { class: download.verified === "digest" ? "stow-right stow-good" : "stow-right" }, how),
   );
 }

@@ -149,8 +149,8 @@ function chips({ library, ui }, totals) {
  */
 function facet(counts, chosen, all) {
   const names = [...counts]
-    .sort((a, b) => b.files - a.files || (a.name ?? "").localeCompare(b.name ?? ""))
-    .flatMap(({ name }) => (name === null ? [] : [name]));
+    .sort((a, b) => b.files - a.files || (a.value ?? "").localeCompare(b.value ?? ""))
+    .flatMap(({ value }) => value || []);
   const shown = all ? names : names.slice(0, FEW);
   return chosen === null || shown.includes(chosen) ? shown : [...shown.slice(0, FEW - 1), chosen];
 }

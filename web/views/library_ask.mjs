@@ -2,7 +2,8 @@
 
 import { size } from "../format.mjs";
 import { h } from "../ui/dom.mjs";
-import { button } from "../ui/parts.mjs";
+import { button, say } from "../ui/parts.mjs";
+import { emptyButton } from "./library_change.mjs";
 
 const GB = 1e9;
 
@@ -43,10 +44,14 @@ function organise({ change }) {
 function prune({ change, library }) {
   const now = size(library.totals?.bytes);
   const told = `It takes ${now} now. What was used longest ago goes first, and only what can be downloaded again.`;
-  return form("prune", "Most that the library may take, in GB", told, {
+  const fields = form("prune", "Most that the library may take, in GB", told, {
     field: { type: "number", min: "0", step: "any", inputmode: "decimal" },
     submit: (text) => change.ask("prune", { to_bytes: Math.round(Number(text) * GB) }),
   });
+  const trash = change.trashBytes;
+  if (!trash) return fields;
+  fields.append(say(`The trash holds ${size(trash)}.`, { buttons: emptyButton(change) }));
+  return fields;
 }
 
 /**

@@ -21,7 +21,15 @@ const GOING_ON = {
 /** How long the newest change stands there to be taken back. */
 const UNDO_SECONDS = 24 * 3600;
 
-const DOING = { organise: "Organise", dedupe: "Link them", prune: "Move to trash", delete: "Move to trash" };
+const DOING = {
+  organise: "Organise",
+  dedupe: "Link them",
+  prune: "Move to trash",
+  delete: "Move to trash",
+  empty: "Delete for good",
+};
+/** What these take away is free when the trash is emptied. */
+const TO_TRASH = new Set(["prune", "delete"]);
 
 /** @type {Record<string, string>} */
 const METHODS = { hard: "linked", reflink: "linked", symlink: "linked", copy: "copied", rename: "moved" };
@@ -99,7 +107,10 @@ function plan(context, plan, wrong) {
   const verb = plan.kind in DOING ? DOING[/** @type {keyof typeof DOING} */ (plan.kind)] : "Do it";
   const detail = [
     acting.length > 0 ? count(acting.length, "file", "files") : "Nothing to do",
-    plan.saved_bytes > 0 && `frees ${size(plan.saved_bytes)}`,
+    plan.saved_bytes > 0 &&
+      (TO_TRASH.has(plan.kind)
+        ? `${size(plan.saved_bytes)}, free once the trash is emptied`
+        : `frees ${size(plan.saved_bytes)}`),
     left > 0 && `${grouped(left)} left as ${left === 1 ? "it is" : "they are"}`,
   ];
   return card(
@@ -123,6 +134,11 @@ function plan(context, plan, wrong) {
     rows.length > MOST_ROWS && meta([`and ${grouped(rows.length - MOST_ROWS)} more`]),
     troubles(plan),
   );
+}
+
+/** @param {import("../stores/change.mjs").Change} change */
+export function emptyButton(change) {
+  return button("Empty trash…", () => void change.ask("empty"), { action: "empty-trash" });
 }
 
 /** @param {Stow.ChangePlan} plan */
@@ -185,7 +201,7 @@ function chooseFolder({ change, library }, path) {
  * @returns {string[]}
  */
 function folders(library) {
-  return [...new Set(library.roots.map((root) => root.name))].sort();
+  return [...new Set(library.roots.flatMap((root) => root.folders))].sort();
 }
 
 /** @param {Stow.Context} context */
@@ -195,13 +211,17 @@ function newest({ change }) {
   if (last.done === 0 && last.failed === 0) return null;
   if (serverNow() - (last.ended_at ?? last.created_at) > UNDO_SECONDS) return null;
   const stopped = last.state === "stopped";
+  const trashed = TO_TRASH.has(last.kind);
   const detail = [
     stopped ? `Stopped after ${far(last)}` : `Done, ${count(last.done, "file", "files")}`,
-    last.saved_bytes > 0 && !stopped && `freed ${size(last.saved_bytes)}`,
+    last.saved_bytes > 0 && !stopped && !trashed && `freed ${size(last.saved_bytes)}`,
     last.failed > 0 && `${grouped(last.failed)} could not be changed`,
   ];
   const failures = (last.actions ?? []).filter((row) => row.step === "failed").slice(0, MOST_PROBLEMS);
-  const back = last.undoable ? button("Undo", () => void change.undo(), { action: "undo" }) : null;
+  const back = [
+    last.undoable && button("Undo", () => void change.undo(), { action: "undo" }),
+    trashed && last.done > 0 && emptyButton(change),
+  ];
   return card(
     titleOf(last),
     detail.filter(Boolean).join(" · "),

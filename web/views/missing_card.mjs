@@ -40,7 +40,8 @@ function whatItIs({ forecast }, model, download) {
   const base = model.base_model ?? planned?.base_model ?? certain(model)?.base_model;
   const what = kind(model.folder) ?? "Model";
   const folder = model.folder ?? certain(model)?.folder;
-  return meta(facts([h("b", {}, what), base, model.precision, size(bytes)]), { folder });
+  const precision = model.precision ?? planned?.precision ?? null;
+  return meta(facts([h("b", {}, what), base, precision, size(bytes)]), { folder });
 }
 
 /**

@@ -4,7 +4,7 @@
 export const emptyLibrary = {
   files: [],
   totals: {},
-  roots: [{ id: 1, name: "loras", available: true }],
+  roots: [{ id: 1, name: "loras", folders: ["loras"], available: true }],
   plan: null,
   changes: [],
   /** A plan that takes its time, or a change: `{ done, total, stopped }`. */
@@ -26,6 +26,7 @@ export function answerLibrary(library, method, path, query, body) {
   if (method === "GET" && path === "/library/usage") return [200, usage(library.files)];
   if (method === "GET" && path === "/library/work") return [200, library.work ?? idle];
   if (method === "GET" && path === "/library/unreferenced") return [200, { files: library.files.slice(-2), bytes: 0 }];
+  if (method === "GET" && path === "/library/trash") return [200, { items: [], bytes: library.trash ?? 0 }];
   if (method === "GET" && path === "/library/changes") {
     const last = library.changes.find((change) => change.undone_by === null);
     return [200, { changes: library.changes, running: [], undo: last?.id ?? null }];
@@ -37,7 +38,7 @@ export function answerLibrary(library, method, path, query, body) {
     library.job.stopped = true;
     return [200, before];
   }
-  const verb = path.split("/")[2] ?? "";
+  const verb = path === "/library/trash/empty" ? "empty" : (path.split("/")[2] ?? "");
   if (library.job && verb !== "undo") {
     library.job.kind = verb;
     library.job.state = body.apply === false ? "planning" : "applying";
@@ -113,7 +114,7 @@ function usage(files) {
   const by = (field) => {
     const counts = new Map();
     for (const file of files) counts.set(file[field], (counts.get(file[field]) ?? 0) + 1);
-    return [...counts].map(([value, number]) => ({ name: value, files: number, bytes: number }));
+    return [...counts].map(([value, number]) => ({ value, files: number, bytes: number }));
   };
   return { base_models: by("base_model"), folders: by("folder") };
 }

@@ -223,6 +223,7 @@ export const blank = {
   error: null,
   verified: null,
   linked: false,
+  warnings: [],
   position: 0,
   created_at: 0,
   started_at: null,
@@ -239,6 +240,7 @@ function planOf(requests) {
     folder_name: request.folder_name,
     size_bytes: null,
     base_model: null,
+    precision: null,
     fetch_bytes: null,
     error: null,
   }));
