@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from support.docker_engine import DockerEngine, NoEngineError, debian_base
 from support.git_origin import git_origin
 from support.image_build import Build, Context
 from support.setup import pins
+from support.setup.say import SetupError
 from support.setup.workshop import ComfyInstall, Workshop
 
 TAG = "comfystow-pod:test"
@@ -36,6 +38,15 @@ def docker_engine(workshop: Workshop) -> Iterator[DockerEngine]:
         pytest.skip(f"no Docker engine: {err}")
     finally:
         engine.close()
+
+
+@pytest.fixture(scope="session")
+def compose(workshop: Workshop) -> Path:
+    """Give Docker Compose; without it its tests are left out, with the reason."""
+    try:
+        return workshop.compose()
+    except SetupError as err:
+        pytest.skip(f"no Docker Compose: {str(err).splitlines()[0]}")
 
 
 @pytest.fixture(scope="session")

@@ -97,8 +97,19 @@ class DockerEngine:
         stdin: IO[bytes] | int = subprocess.DEVNULL,
     ) -> subprocess.CompletedProcess[str]:
         """Run the client; fails with what it said."""
+        return self.run(_CLIENT, *words, check=check, timeout_seconds=timeout_seconds, stdin=stdin)
+
+    def run(
+        self,
+        program: str | Path,
+        *words: str | Path,
+        check: bool = True,
+        timeout_seconds: float = 600,
+        stdin: IO[bytes] | int = subprocess.DEVNULL,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a program that talks to this engine; fails with what it said."""
         done = subprocess.run(
-            [_CLIENT, *map(str, words)],
+            [str(program), *map(str, words)],
             env=self._env,
             stdin=stdin,
             capture_output=True,
@@ -108,7 +119,7 @@ class DockerEngine:
         )
         if check and done.returncode != 0:
             said = f"{done.returncode}\n{done.stdout}{done.stderr}"
-            raise AssertionError(f"docker {' '.join(map(str, words[:3]))} …: {said}")
+            raise AssertionError(f"{Path(program).name} {' '.join(map(str, words[:3]))} …: {said}")
         return done
 
     def import_base(self, archive: Path) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from . import pins
 from .cache import Cache
 from .say import SetupError, run, say, step
 
@@ -63,6 +65,22 @@ def ensure_engine(cache: Cache) -> None:
             _apt_install(packages, cache.log("apt"))
         except SetupError as err:
             say(f"no Docker engine: {str(err).splitlines()[0]}")
+
+
+def compose(cache: Cache) -> Path:
+    """Give Docker Compose. Raises: SetupError: it cannot be had on this machine."""
+    helper = Path("/usr/lib/apt/apt-helper")
+    if platform.machine() != "x86_64" or not helper.exists() or shutil.which("dpkg-deb") is None:
+        raise SetupError("Docker Compose is taken from Debian's packages for x86-64")
+
+    def build(path: Path) -> None:
+        log, package = cache.log("compose"), path / "compose.deb"
+        run([helper, "download-file", pins.COMPOSE_DEB, package, f"SHA256:{pins.COMPOSE_SHA256}"], log=log)
+        run(["dpkg-deb", "--extract", package, path], log=log)
+        package.unlink()
+
+    entry = cache.entry("compose", [pins.COMPOSE_SHA256], "fetching Docker Compose", build)
+    return entry / "usr" / "libexec" / "docker" / "cli-plugins" / "docker-compose"
 
 
 def _apt_install(packages: Sequence[str], log: Path) -> None:

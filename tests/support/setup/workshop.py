@@ -51,6 +51,10 @@ class Workshop:
         machine.ensure_programs(self.cache)
         machine.ensure_engine(self.cache)
 
+    def compose(self) -> Path:
+        """Give Docker Compose. Raises: SetupError."""
+        return machine.compose(self.cache)
+
     def node_tools(self) -> Path:
         """Give the folder of the JavaScript tools' commands."""
         return machine.node_tools(self.cache, self.checkout)
