@@ -18,15 +18,21 @@ _log = logging.getLogger("comfystow.sessions")
 
 _LAYOUT_NAME = "layout.json"
 _MAX_LAYOUT_BYTES = 16 << 20
+_MOST_OTHERS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LastLayout:
-    """What the last ComfyUI told, kept for when none runs; `saved_at` is seconds since the epoch."""
+    """What the last ComfyUI told, kept for when none runs; `saved_at` is seconds since the epoch.
+
+    `others` are layouts of other places, by their base path: what they asked for goes to their folders after a
+    restart too.
+    """
 
     saved_at: float
     layout: FolderLayout
     node_inputs: dict[str, dict[str, str]] = field(default_factory=dict)
+    others: dict[str, FolderLayout] = field(default_factory=dict)
 
 
 class SessionRegistry:
@@ -37,6 +43,7 @@ class SessionRegistry:
         self._timeout_seconds = host_state_timeout_seconds
         self._sessions: dict[str, Session] = {}
         self._states: dict[str, HostState] = {}
+        self._told_at: dict[str, float] = {}  # by a clock that never jumps
         self._listeners: list[Callable[[], None]] = []
         self.last = _read(self._file)
 
@@ -55,6 +62,7 @@ class SessionRegistry:
         """Forget a session and its tokens."""
         self._sessions.pop(server_id, None)
         self._states.pop(server_id, None)
+        self._told_at.pop(server_id, None)
         self._changed()
 
     def get(self, server_id: str) -> Session | None:
@@ -68,12 +76,13 @@ class SessionRegistry:
     def tell(self, server_id: str, state: HostState) -> None:
         """Keep what a host says of itself, with the time when it came."""
         self._states[server_id] = replace(state, received_at=time.time())
+        self._told_at[server_id] = time.monotonic()
         self._changed()
 
     def state(self, server_id: str) -> HostState | None:
         """Return what a host said last, None when that is too old to be believed."""
         state = self._states.get(server_id)
-        fresh = state is not None and time.time() - (state.received_at or 0) < self._timeout_seconds
+        fresh = time.monotonic() - self._told_at.get(server_id, 0.0) < self._timeout_seconds
         return state if fresh else None
 
     @property
@@ -89,9 +98,12 @@ class SessionRegistry:
             return self.last.layout if self.last is not None else FolderLayout()
         return _union(told)
 
-    def layout_for(self, session: Session | None) -> FolderLayout:
-        """Return a caller's own layout, else what `layout` says."""
-        return session.layout if session is not None and session.layout.folders else self.layout()
+    def layout_for(self, session: Session | None, base_path: str | None = None) -> FolderLayout:
+        """Return a caller's own layout, else the one that was told of `base_path`, else what `layout` says."""
+        if session is not None and session.layout.folders:
+            return session.layout
+        known = self.last.others.get(base_path) if self.last is not None and base_path is not None else None
+        return known if known is not None else self.layout()
 
     def node_inputs(self) -> dict[str, dict[str, str]]:
         """Return what the attached sessions learnt of their nodes, else what the last one had."""
@@ -104,7 +116,10 @@ class SessionRegistry:
         """Keep folders and node inputs for later; a command brings folders only, and takes no node inputs away."""
         known = self.last.node_inputs if self.last is not None else {}
         told = LastLayout(
-            saved_at=time.time(), layout=session.layout, node_inputs=dict(session.node_inputs) or dict(known)
+            saved_at=time.time(),
+            layout=session.layout,
+            node_inputs=dict(session.node_inputs) or dict(known),
+            others=self._others(session.layout),
         )
         if self.last is not None and replace(told, saved_at=self.last.saved_at) == self.last:
             return
@@ -115,6 +130,14 @@ class SessionRegistry:
             temporary.replace(self._file)
         except OSError as err:
             _log.warning("the layout cannot be kept for later: %s", err)
+
+    def _others(self, layout: FolderLayout) -> dict[str, FolderLayout]:
+        """Return the layouts of other places than this one, those that were told last."""
+        if self.last is None:
+            return {}
+        others = {**self.last.others, str(self.last.layout.base_path): self.last.layout}
+        others.pop(str(layout.base_path), None)
+        return dict(list(others.items())[-_MOST_OTHERS:])
 
     def _changed(self) -> None:
         for listener in self._listeners:

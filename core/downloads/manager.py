@@ -114,6 +114,7 @@ class DownloadManager:
         """
         source = await self._check(request, session)
         session_id = session.server_id if session is not None else None
+        base_path = str(session.layout.base_path) if session is not None and session.layout.folders else None
         while (known := self._ledger.same_as(replace(request, source=source))) is not None:
             async with self._turn(known.id):
                 known = self._ledger.get(known.id)
@@ -121,7 +122,7 @@ class DownloadManager:
                     continue
                 if _is_under_way(known) or await _is_done(known):
                     return known
-                return self._go_on(replace(known, request=request, session_id=session_id))
+                return self._go_on(replace(known, request=request, session_id=session_id, base_path=base_path))
         if sum(not row.state.final for row in self._ledger.everything()) >= _MOST_UNFINISHED:
             raise ConflictError("the queue is full", hint="wait, or cancel some downloads")
         download = Download(
@@ -130,6 +131,7 @@ class DownloadManager:
             state=_S.QUEUED,
             source=source,
             session_id=session_id,
+            base_path=base_path,
             folder_name=request.folder_name,
             filename=request.filename,
             position=self._ledger.last_position() + 1.0,

@@ -20,7 +20,7 @@ def download_json(download: Download, *, with_paths: bool = False) -> dict[str, 
     data["request"]["source"] = scrub(download.request.source)
     if with_paths:
         return data
-    for name in ("dest_path", "part_dir", "session_id"):
+    for name in ("dest_path", "part_dir", "base_path", "session_id"):
         del data[name]
     data["note"] = _without_paths(download.note, download)
     if download.error is not None:

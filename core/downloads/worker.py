@@ -44,7 +44,7 @@ class Worker:
     supply: Supply
     copies: Callable[[ResolvedFile], list[Path]]
     session_of: Callable[[Download], Session | None]
-    layout_of: Callable[[Session | None], FolderLayout]
+    layout_of: Callable[[Session | None, str | None], FolderLayout]
     active: Callable[[Download], Iterable[Download]]
     owner: str
 
@@ -66,7 +66,7 @@ class Worker:
         if download.dest_path is None and download.request.folder_name is None:
             looked = await look_inside(download.request, file, network, credentials)
             file, warnings = looked.file, looked.warnings
-        placement = self._placement(download, file, self.layout_of(session), network.settings)
+        placement = self._placement(download, file, self.layout_of(session, download.base_path), network.settings)
         download = report(
             DownloadState.RESOLVING,
             source=str(file.source),

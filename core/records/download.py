@@ -128,6 +128,8 @@ class Download:
     state: DownloadState
     source: str
     session_id: str | None = None
+    base_path: str | None = None
+    """Whose folders are meant, of several that share a state folder."""
     url: str | None = None
     filename: str | None = None
     folder_name: str | None = None

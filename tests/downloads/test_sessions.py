@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -86,6 +88,43 @@ def test_what_a_silent_host_did_is_unknown(tmp_path: Path) -> None:
     assert fresh.generating
     fresh.tell("one", HostState(queue_running=1, waiting_for_models=True))
     assert not fresh.generating  # it generates nothing: it waits for us
+
+
+def test_a_clock_that_jumps_makes_no_silent_host_speak(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sessions = SessionRegistry(tmp_path, host_state_timeout_seconds=0.05)
+    sessions.attach(Session(server_id="one"))
+    sessions.tell("one", HostState(queue_running=1))
+    monkeypatch.setattr(time, "time", lambda: 0.0)  # an hour back, and more
+    time.sleep(0.1)
+    assert not sessions.generating
+
+
+def test_layouts_of_other_places_are_kept_a_few_of_them(tmp_path: Path) -> None:
+    sessions = SessionRegistry(tmp_path)
+    for number in range(12):
+        place = FolderLayout(folders={"vae": folder(f"/{number}")}, base_path=Path(f"/comfy{number}"))
+        sessions.attach(Session(server_id=f"command-{number}", layout=place))
+    again = SessionRegistry(tmp_path)
+    assert again.layout_for(None, "/comfy9").folders["vae"] == folder("/9")
+    assert again.layout_for(None, "/comfy0") == again.layout()  # forgotten
+    assert again.last is not None
+    assert len(again.last.others) == 8
+
+
+async def test_what_waits_in_the_queue_goes_to_its_callers_folders_after_a_restart(
+    stage: Stage, tmp_path: Path
+) -> None:
+    other = Stage(stage.hub, tmp_path / "other")
+    visitor = replace(other.session(), server_id="command-1")
+    async with stage.runtime(parallel_downloads=0) as runtime:
+        runtime.sessions.attach(visitor)
+        theirs = await runtime.downloads.submit(request(), visitor)
+        ours = await runtime.downloads.submit(request(filename="ours.safetensors"), stage.session())
+        runtime.sessions.attach(stage.session())  # it came last
+    async with stage.runtime() as runtime:
+        for download in (theirs, ours):
+            await reached(runtime, download.id, DownloadState.COMPLETED)
+    assert (stage.files(), other.files()) == (["vae/ours.safetensors"], ["vae/taesd.safetensors"])
 
 
 def test_listeners_hear_of_every_change(tmp_path: Path) -> None:
