@@ -22,6 +22,7 @@ from .ledger import Ledger
 from .placement import Places
 from .runner import QueueLimits, Runner
 from .schedule import is_busy, reorder
+from .view import name_of
 from .waiting import Waits
 
 _log = logging.getLogger("comfystow.downloads")
@@ -160,7 +161,7 @@ class DownloadManager:
         async with self._turn(download_id):
             download = self._ledger.need(download_id)
             if download.state.final:
-                raise ConflictError(f"`{_name(download)}` is {download.state.value}", hint="retry it instead")
+                raise ConflictError(f"`{name_of(download)}` is {download.state.value}", hint="retry it instead")
             return download if _is_under_way(download) else self._go_on(download)
 
     async def retry(self, download_id: str) -> Download:
@@ -191,7 +192,7 @@ class DownloadManager:
         """Put a download at an index of the queue; 0 is first. Raises: NotFoundHereError, ConflictError."""
         download = self._ledger.need(download_id)
         if download.state.final:
-            raise ConflictError(f"`{_name(download)}` is {download.state.value} and has no place in the queue")
+            raise ConflictError(f"`{name_of(download)}` is {download.state.value} and has no place in the queue")
         moved = reorder(self._ledger.rows(), download_id, position)
         self._ledger.keep([replace(self._ledger.need(row_id), position=place) for row_id, place in moved.items()])
         return self._ledger.need(download_id)
@@ -202,7 +203,7 @@ class DownloadManager:
         if rate_bytes_per_second < 0:
             raise UsageError("a bandwidth below 0 is none", hint="0 lifts the limit")
         if download.state.final:
-            raise ConflictError(f"`{_name(download)}` is {download.state.value}", hint="there is nothing to limit")
+            raise ConflictError(f"`{name_of(download)}` is {download.state.value}", hint="there is nothing to limit")
         rate = rate_bytes_per_second or None
         request = replace(download.request, limit_rate_bytes_per_second=rate)
         self._ledger.keep([replace(download, request=request)])
@@ -272,15 +273,11 @@ class DownloadManager:
         try:
             over = await self._waits.is_over(row, others)
         except StowError as err:  # its ComfyUI came back with settings that cannot be used
-            _log.warning("%s: %s", _name(row), err.message)
+            _log.warning("%s: %s", name_of(row), err.message)
             return
         now = self._ledger.get(row.id)
         if over and now is not None and now.state is _S.WAITING and not self._turn(row.id).locked():
             self._go_on(now, attempts=now.attempts)
-
-
-def _name(download: Download) -> str:
-    return download.filename or download.source
 
 
 def _is_under_way(download: Download) -> bool:

@@ -15,6 +15,7 @@ from ..units import format_duration
 from .ledger import Ledger
 from .outcome import RetryLimits, after_error
 from .schedule import next_runnable
+from .view import name_of
 from .waiting import Waits
 from .worker import DestinationBusyError, Worker
 
@@ -134,7 +135,7 @@ class Runner:
         row = self._ledger.need(download_id)
         fetching = row.state is not _S.RESOLVING
         outcome = after_error(error, attempts=row.attempts, fetching=fetching, limits=self.limits.retry)
-        _log.info("%s: %s -> %s", row.filename or row.source, error.message, outcome.waiting_for or outcome.state.value)
+        _log.info("%s: %s -> %s", name_of(row), error.message, outcome.waiting_for or outcome.state.value)
         info = ErrorInfo.of(error)
         if outcome.waiting_for is None:
             self._ledger.change(download_id, outcome.state, error=info, note=None)

@@ -29,6 +29,11 @@ def download_json(download: Download, *, with_paths: bool = False) -> dict[str, 
     return data
 
 
+def name_of(download: Download) -> str:
+    """Return what people and the log call a download; a link that was pasted loses its secrets."""
+    return download.filename or scrub(download.source)
+
+
 def eta_seconds(download: Download) -> float | None:
     """Return how long the rest takes at the present rate, None when that cannot be told."""
     rate, total = download.rate_bytes_per_second, download.bytes_total
