@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -31,7 +31,7 @@ from .lanes.state import State
 from .part.machine import Machine
 from .part.part import Part, locked
 from .part.space import storage_error
-from .part.there import recognise
+from .part.there import open_unless_there, recognise
 from .part.verify import check_first_bytes, prove
 from .telling import Teller
 from .xet import XetWay, may_use_xet
@@ -86,8 +86,6 @@ class Transfer:
 
     async def run(self) -> TransferResult:
         """Bring the file. Raises: the errors of `core.errors`."""
-        if (there := await recognise(self.job, self._file, self._blocking)) is not None:
-            return there
         self.shared.own_buckets[self.job.dest] = self._bucket
         try:
             return await self._run()
@@ -100,10 +98,11 @@ class Transfer:
             part = Part(self.job, self.shared.limits, self.shared.machine)
             part.file = self._file
             part.size_bytes = self._file.size_bytes
+            opening = partial(open_unless_there, part, self.job.dest, make_room=not self.shared.limits.xet)
             try:
-                await self._blocking(part.open)
-                if (there := await self._came_meanwhile(part)) is not None:
-                    return there
+                while not await self._blocking(opening):
+                    if (there := await self._recognise(part)) is not None:
+                        return there
                 return await self._bring(part, may_repeat=again)
             except _OnceMoreError:
                 self._restarts_before += 1
@@ -111,10 +110,23 @@ class Transfer:
                 part.close()
         raise RuntimeError("the second run decides")
 
+    async def _recognise(self, part: Part) -> TransferResult | None:
+        """Look at what has the name; None when it has gone again. Raises: NameTakenError, LockedError."""
+        held = part.held
+        if held:
+            part.worthless = True
+            part.release(part.done)
+        if (there := await recognise(self.job, self._file, self._blocking)) is None:
+            if held:
+                raise locked(part.path)  # somebody is at it still
+            return None
+        return replace(there, bytes_fetched=self._bytes_before, restarted=self._restarts_before)
+
     async def _bring(self, part: Part, *, may_repeat: bool) -> TransferResult:
         try:
             by_xet = may_repeat and await self._through_xet(part)
-            await self._blocking(part.make_room)
+            if self.shared.limits.xet:
+                await self._blocking(part.make_room)
         except BaseException:
             part.release(part.done)  # or other machines would wait for our heartbeat
             raise
@@ -282,16 +294,6 @@ class Transfer:
             raise storage_error(err, dest) from err
         sync_folder(dest.parent)
         part.path.with_name(f"{part.path.name}.bad").unlink(missing_ok=True)
-
-    async def _came_meanwhile(self, part: Part) -> TransferResult | None:
-        """Look once more when the lease is ours: its holder before us may have brought this very file."""
-        if not await self._blocking(lambda: os.path.lexists(self.job.dest)):
-            return None
-        part.worthless = True
-        part.release(part.done)
-        if (there := await recognise(self.job, self._file, self._blocking)) is None:
-            raise locked(part.path)  # and somebody is at it still: it has gone again
-        return replace(there, bytes_fetched=self._bytes_before, restarted=self._restarts_before)
 
     def _result(self, size: int, sha256: str, verified: Verified, state: State) -> TransferResult:
         return TransferResult(

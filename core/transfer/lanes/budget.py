@@ -64,9 +64,9 @@ class Budget:
 
     def excess(self, seat: Seat) -> int:
         """Return how many connections a transfer should give up, because others wait for their share."""
-        over = min(seat.used, seat.wanted) - seat.share
-        waiting = sum(max(0, other.share - other.used) for other in self._seats)
-        return max(0, min(over, waiting))
+        if (over := min(seat.used, seat.wanted) - seat.share) <= 0:
+            return 0
+        return min(over, sum(max(0, other.share - other.used) for other in self._seats))
 
     def _share_out(self) -> None:
         shares = fair_shares(

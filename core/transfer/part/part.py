@@ -73,6 +73,11 @@ class Part:
             heartbeat_at=time.time(),
         )
 
+    @property
+    def held(self) -> bool:
+        """True while the lease is ours."""
+        return self._journal >= 0
+
     def open(self) -> None:
         """Take the lease and open the part, or begin one. Raises: LockedError, StorageError."""
         try:
@@ -265,7 +270,7 @@ class Part:
 
     def release(self, done: Ranges) -> None:
         """Note the last state, give the lease up and close."""
-        if self._journal >= 0:
+        if self.held:
             with contextlib.suppress(StorageError, LockedError):
                 self.check_lease()
                 self._write_record(replace(self._lease, heartbeat_at=None), done)

@@ -3,13 +3,35 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from ...errors import NameTakenError
 from ...records.source import Digest, ResolvedFile
 from ..job import Blocking, TransferJob, TransferResult
 from .hashing import FrontierHasher
-from .part import discard_part, placed_digest
+from .part import Part, discard_part, placed_digest
 from .verify import prove, read_from
+
+
+def open_unless_there(part: Part, dest: Path, *, make_room: bool) -> bool:
+    """Open the part, unless something has the name already; all in one go, as many may begin at once. Blocks.
+
+    Looks once more when the lease is ours: its holder before us may have brought this very file.
+
+    Raises: LockedError, StorageError.
+    """
+    if os.path.lexists(dest):
+        return False
+    part.open()
+    if os.path.lexists(dest):
+        return False
+    try:
+        if make_room:
+            part.make_room()
+    except BaseException:
+        part.release(part.done)  # or other machines would wait for our heartbeat
+        raise
+    return True
 
 
 async def recognise(job: TransferJob, file: ResolvedFile, blocking: Blocking) -> TransferResult | None:
