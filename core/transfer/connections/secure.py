@@ -6,6 +6,7 @@ Between two 1 GiB runs on loopback this takes a quarter less processor time than
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import ssl
 from functools import cache
@@ -87,11 +88,17 @@ class SecureChannel:
         Raises: ssl.SSLWantReadError, BlockingIOError: nothing yet; ssl.SSLEOFError: cut without a word, which may be
         an attacker's doing (RFC 8446 §6.1); OSError.
         """
+        if not (self._incoming.pending or self._tls.pending()):
+            self._pull()  # asking OpenSSL first would cost an exception each time
         try:
             got = self._decrypt(view)
         except ssl.SSLWantReadError:
             self._pull()
             got = self._decrypt(view)
+        if 0 < got <= len(view) // 2:  # as much again for the same write
+            with contextlib.suppress(ssl.SSLError, OSError):
+                self._pull()
+                got += self._decrypt(view[got:])
         if self._outgoing.pending:
             self._flush_now()  # an answer to a key update; what does not go now goes with the next request
         return got
@@ -105,13 +112,15 @@ class SecureChannel:
 
     def _decrypt(self, view: memoryview) -> int:
         """Decrypt whole records until none is left or the view is full."""
-        got, room = 0, len(view)
+        read, incoming, got, room = self._tls.read, self._incoming, 0, len(view)
         try:
             while got < room:
-                count = self._tls.read(room - got, view[got:])
+                count = read(room - got, view[got:])
                 if not count:
                     break
                 got += count  # type: ignore[operator]  # with a buffer it is a number
+                if not incoming.pending:
+                    break
         except ssl.SSLError:
             if not got:
                 raise  # else what came is given first, and the next read meets the same again
