@@ -20,11 +20,13 @@ others; fields with `?` may be left out. What fails has the right status and `{{
 **Who may ask.** A request that changes something needs `Content-Type: application/json` and `X-ComfyStow: 1`. An
 `Origin`, if one is sent, must be the server's own or one in `COMFYSTOW_ALLOW_ORIGINS`. From another machine also the
 access secret in `X-ComfyStow-Secret` (`comfystow auth secret` shows it), unless the owner set
-`COMFYSTOW_ALLOW_REMOTE=1`.
+`COMFYSTOW_ALLOW_REMOTE=1`. After five wrong secrets a caller waits, 1 s at first and at most a minute: 429 with
+`Retry-After`. The password page counts with it. Behind a proxy callers are told apart by what it says of them
+(`X-Forwarded-For` and the like), and have twenty tries together, one more every 10 s.
 
 **Events** come over ComfyUI's websocket: `comfystow.downloads` `{{downloads: [Download]}}` with those that changed,
-at most four times a second, and `comfystow.library`, `comfystow.system`, `comfystow.notice`. After a reconnect read
-the state again.
+at most four times a second and 200 at once, and `comfystow.library`, `comfystow.system`, `comfystow.notice`. After a
+reconnect read the state again.
 """
 
 _ENGINE_HEAD = """\
@@ -53,7 +55,7 @@ def http_page() -> str:
     )
 
 
-_PRIVATE = frozenset({"dest_path", "session_id", "part_dir"})
+_PRIVATE = frozenset({"dest_path", "session_id", "part_dir", "base_path"})
 
 
 def _table(routes: list[Route]) -> str:

@@ -34,12 +34,14 @@ def test_a_shown_command_line_is_taken(page: str, example: str, capsys: pytest.C
     assert name in COMMANDS, f"{page} shows `{example}`"
     if not words:  # the name of a command in the running text
         return
+    code: object = 0
     try:
         parser_for(name).parse_args(words)
     except SystemExit as ended:
-        problem = capsys.readouterr().err
-        # In the running text a command may be named with one option alone.
-        assert ended.code == 0 or "are required" in problem, f"{page} shows `{example}`: {problem}"
+        code = ended.code
+    problem = capsys.readouterr().err
+    # In the running text a command may be named with one option alone.
+    assert code == 0 or "are required" in problem, f"{page} shows `{example}`: {problem}"
 
 
 def test_examples_are_found() -> None:
