@@ -12,10 +12,16 @@ from ..units import format_bytes
 from .fetch import Wanted
 from .output import exit_code_of, say, show, show_error, show_json
 
+#: Each file is asked for at its source, a few side by side.
+_LEAST_SECONDS = 120.0
+_SECONDS_EACH = 1.0
+
 
 def ask_plan(client: SyncEngineClient, wanted: list[Wanted]) -> dict[str, Any]:
     """Ask the engine what would become of each; nothing is written. Raises: StowError."""
-    plan: dict[str, Any] = client.call("POST", "/plan", {"downloads": [item.body() for item in wanted]})
+    patience = _LEAST_SECONDS + _SECONDS_EACH * len(wanted)
+    body = {"downloads": [item.body() for item in wanted]}
+    plan: dict[str, Any] = client.call("POST", "/plan", body, timeout_seconds=patience)
     return plan
 
 

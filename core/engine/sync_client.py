@@ -58,12 +58,14 @@ class SyncEngineClient:
                 self._introduce(found)
         return self._attached
 
-    def request(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
+    def request(
+        self, method: str, path: str, body: object = None, *, timeout_seconds: float = _REQUEST_TIMEOUT_SECONDS
+    ) -> tuple[int, Any]:
         """Make one request. Raises: EngineError: no engine answers for as long as one may take to start."""
         deadline = time.monotonic() + self._settings.engine_start_timeout_seconds
         while True:
             try:
-                return self._send(method, path, body)
+                return self._send(method, path, body, timeout_seconds)
             except TimeoutError:
                 self._forget()
                 raise EngineError(f"the engine did not answer `{method} {path}` in time") from None
@@ -73,9 +75,11 @@ class SyncEngineClient:
                     raise EngineError(f"the engine ended while it was asked: {err}") from err
                 _log.info("the engine ended (%s), asking the next one", type(err).__name__)
 
-    def call(self, method: str, path: str, body: object = None) -> Any:
+    def call(
+        self, method: str, path: str, body: object = None, *, timeout_seconds: float = _REQUEST_TIMEOUT_SECONDS
+    ) -> Any:
         """Make one request and return its JSON. Raises: StowError: what the engine answered, as the error it was."""
-        status, data = self.request(method, path, body)
+        status, data = self.request(method, path, body, timeout_seconds=timeout_seconds)
         if status >= 400:
             raise error_from_json(status, data)
         return data
@@ -116,10 +120,13 @@ class SyncEngineClient:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def _send(self, method: str, path: str, body: object) -> tuple[int, Any]:
+    def _send(self, method: str, path: str, body: object, timeout_seconds: float) -> tuple[int, Any]:
         info = self.engine.info
         if self._connection is None:
-            self._connection = connect(info, _REQUEST_TIMEOUT_SECONDS)
+            self._connection = connect(info, timeout_seconds)
+        elif self._connection.sock is not None:
+            self._connection.sock.settimeout(timeout_seconds)
+        self._connection.timeout = timeout_seconds
         status, data = send(self._connection, method, path, body, self._headers())
         if attach_again(status, data):
             raise http.client.HTTPException("the engine asks to attach again")

@@ -95,3 +95,21 @@ def test_a_digest_that_civitai_knows_is_taken(tree: Tree, hub: Hub, tmp_path: Pa
     (got,) = tree.json("ensure", path, "--yes")
     assert got["sha256"] == sha256
     assert files_of(tree) == {"vae/renamed by its user.safetensors"}
+
+
+def test_a_link_that_holds_a_token_is_asked_for_as_it_is_and_shown_without(
+    tree: Tree, hub: Hub, tmp_path: Path
+) -> None:
+    header = json.dumps({"x": {"dtype": "F16", "shape": [8], "data_offsets": [0, 16]}}).encode()
+    data = len(header).to_bytes(8, "little") + header + bytes(16)
+    url = f"{hub.add_direct('private.safetensors', data=data)['url']}?token=pasted-and-secret"
+    workflow = a_workflow(tmp_path / "w.json", "private.safetensors", url)
+    planned = tree.run("ensure", workflow, "--dry-run", "--offline")
+    assert planned.returncode == 0, planned.stderr
+    assert "pasted-and-secret" not in planned.stdout + planned.stderr
+    done = tree.run("ensure", workflow, "--yes", "--offline")
+    assert done.returncode == 0, done.stderr
+    assert "vae/private.safetensors" in files_of(tree)
+    asked = [row["target"] for row in hub.requests(origin="cdn") if "/private.safetensors" in row["target"]]
+    assert asked
+    assert all("token=pasted-and-secret" in target for target in asked)

@@ -26,13 +26,15 @@ async def ensure(call: Call) -> object:
     wish = await wish_of(call, request, search=request.search)
     wanted = await read_wish(wish, finder_of(call), call.session)
     choices = wanted.choices
+    # A command asks what it is to submit itself: a link without its secret would lead nowhere.
+    whole = call.local and not request.apply
     told = {
         "present": choices.present,
         "near": shown(call, choices.near),
         "choices": shown(call, choices.open),
         "skipped": to_json(wanted.skipped),
         "errors": to_json(wanted.errors),
-        "requests": [_request_json(row) for row in to_json(choices.requests)],
+        "requests": [row if whole else _request_json(row) for row in to_json(choices.requests)],
         "fit": await fit_of(call, wanted.statuses, request.facts) if request.fit and wanted.statuses else None,
     }
     lacking = len(choices.near) + len(choices.open)

@@ -16,7 +16,7 @@ from ...downloads.look import look_inside
 from ...downloads.network import Networks
 from ...downloads.placement import Placement
 from ...downloads.worker import resolve_request
-from ...errors import NameTakenError, StowError, UsageError
+from ...errors import NameTakenError, StorageError, StowError, UsageError
 from ...net.secrets import scrub
 from ...records.download import Download, DownloadRequest, DownloadState, ErrorInfo
 from ...records.json import to_json
@@ -28,7 +28,7 @@ from .places import FolderPlaces
 from .requests import RequestCheck
 from .space import existing_folder, missing_bytes
 
-_MOST_REQUESTS = 500
+_MOST_REQUESTS = 2000
 _AT_ONCE = 8
 
 
@@ -154,7 +154,12 @@ class Planner:
             vram_bytes=seen.vram_bytes if seen is not None else None,
             warnings=looked.warnings,
         )
-        return await asyncio.to_thread(_decided, item, placement, file, self.copies(file), network.settings)
+        try:
+            return await asyncio.to_thread(_decided, item, placement, file, self.copies(file), network.settings)
+        except OSError as err:
+            raise StorageError(
+                f"the folder `{placement.folder_name}` cannot be read: {err.strerror or err}", hint="is it mounted?"
+            ) from err
 
 
 def plan_json(plan: Plan, *, with_paths: bool) -> dict[str, Any]:
