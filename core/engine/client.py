@@ -26,6 +26,7 @@ _log = logging.getLogger("comfystow.client")
 
 _REQUEST_TIMEOUT_SECONDS = 120.0
 _SILENCE_TIMEOUT_SECONDS = 30.0
+_AGAIN_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,16 +156,29 @@ class EngineClient:
     async def _engine(self) -> tuple[Attached, aiohttp.ClientSession]:
         async with self._lock:
             if self._attached is None or self._http is None:
-                settings = await self._loaded()
-                found = await asyncio.to_thread(find_or_start, self._state_dir, settings, start=self._start)
-                session = _open(found)
-                try:
-                    await self._introduce(found, session)
-                except BaseException:
-                    await session.close()
-                    raise
-                self._attached, self._http = found, session
+                self._attached, self._http = await self._attach(await self._loaded())
             return self._attached, self._http
+
+    async def _attach(self, settings: Settings) -> tuple[Attached, aiohttp.ClientSession]:
+        """Find an engine and introduce ourselves; one that ends between the two is followed by the next."""
+        import aiohttp
+
+        deadline = time.monotonic() + settings.engine_start_timeout_seconds
+        while True:
+            found = await asyncio.to_thread(find_or_start, self._state_dir, settings, start=self._start)
+            session = _open(found)
+            try:
+                await self._introduce(found, session)
+            except (aiohttp.ClientError, ConnectionError, TimeoutError) as err:
+                await session.close()
+                if isinstance(err, TimeoutError) or time.monotonic() >= deadline:
+                    raise EngineError(f"the engine ended while it was attached to: {err}") from err
+                await asyncio.sleep(_AGAIN_SECONDS)
+            except BaseException:
+                await session.close()
+                raise
+            else:
+                return found, session
 
     async def _introduce(self, found: Attached, session: aiohttp.ClientSession) -> None:
         if self._session is None:
@@ -193,7 +207,7 @@ class EngineClient:
             if not again or time.monotonic() >= deadline:
                 return answer
             await self._forget()
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(_AGAIN_SECONDS)
 
     def _headers(self, attached: Attached) -> dict[str, str]:
         extra = {LOCAL_HEADER: "1"} if self._local else {}

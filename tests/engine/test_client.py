@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from comfystow.core.config import Settings
+from comfystow.core.engine import client as client_module
 from comfystow.core.engine.client import EngineClient
 from comfystow.core.errors import EngineError, NotFoundHereError
 from support.engines import kill, living_engines
@@ -51,6 +52,26 @@ async def test_callers_that_come_at_once_share_one_attach(open_async: OpenAsync,
 async def test_errors_come_as_the_errors_they_were(open_async: OpenAsync) -> None:
     with pytest.raises(NotFoundHereError, match="nothing"):
         await open_async().call("POST", "/downloads/nothing/pause")
+
+
+async def test_engine_that_ends_before_it_knows_who_we_are_is_followed_by_the_next(
+    open_async: OpenAsync, state_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found_first: list[int] = []
+    find = client_module.find_or_start
+
+    def find_and_lose(*words: Any, **options: Any) -> Any:
+        found = find(*words, **options)
+        if not found_first:
+            found_first.append(found.info.pid)
+            kill(found.info.pid)
+        return found
+
+    monkeypatch.setattr(client_module, "find_or_start", find_and_lose)
+    client = open_async(session={"server_id": "test"})
+    status = await client.call("GET", "/engine")
+    assert status["pid"] not in found_first
+    assert status["sessions"] == 1
 
 
 async def test_relay_gives_status_and_bytes_as_they_are(open_async: OpenAsync) -> None:

@@ -33,6 +33,8 @@ class Link:
     def __init__(
         self, plan: PodPlan, settings: Settings, provisioning: Provisioning, state: Callable[[], PodState]
     ) -> None:
+        self._plan = plan
+        self._settings = settings
         self._provisioning = provisioning
         self._state = state
         self._changed = asyncio.Event()
@@ -55,16 +57,18 @@ class Link:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        # Where we never asked for one, ComfyUI's extension may have; none is started to be told to leave.
+        client = self.client if self._tasks else EngineClient(self._plan.state_dir, self._settings, start=False)
         try:
-            pid = (await self.client.ready()).info.pid
-            await self.client.call("POST", "/engine/stop", {"reason": "the pod ends"})
+            pid = (await client.ready()).info.pid
+            await client.call("POST", "/engine/stop", {"reason": "the pod ends"})
             async with asyncio.timeout(_LEAVE_SECONDS):
                 await ended(pid)
         except StowError as err:
             _log.info("the engine was not asked to leave: %s", err.message)
         except TimeoutError:
             _log.warning("the engine still works; what it has is journalled")
-        await self.client.close()
+        await client.close()
 
     async def _tell(self) -> None:
         while True:

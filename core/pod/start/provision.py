@@ -19,6 +19,7 @@ _AGAIN = {"paused": "resume", "failed": "retry", "cancelled": "retry"}
 #: Nobody stands there to give a token or to make room: ComfyUI does not wait for these.
 _STUCK = {"token", "licence", "space"}
 _AGAIN_SECONDS = 1.0
+_MOST_AGAIN_SECONDS = 30.0
 
 
 class Provisioning:
@@ -54,15 +55,18 @@ class Provisioning:
 
     async def run(self, client: EngineClient) -> None:
         """Ask for everything and follow it until cancelled; the stream keeps the engine and our session alive."""
+        pause = _AGAIN_SECONDS
         while True:
             try:
                 await self._ask_for_all(client)
+                pause = _AGAIN_SECONDS
                 async for event in client.events():
                     await self._take(client, event)
             except StowError as err:
                 _log.warning("the engine cannot be reached: %s", describe(err))
                 self.first_there.set()  # better a ComfyUI without a model than none
-            await asyncio.sleep(_AGAIN_SECONDS)
+                pause = min(_MOST_AGAIN_SECONDS, 2 * pause)  # the log is the container's, and somebody's bill
+            await asyncio.sleep(pause)
 
     async def _ask_for_all(self, client: EngineClient) -> None:
         if not self._before_asked:
