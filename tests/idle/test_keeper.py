@@ -27,7 +27,7 @@ pytestmark = pytest.mark.timeout(90)
 FAST: dict[str, Any] = {
     "idle_mode": "stop", "idle_timeout_seconds": 300.0, "idle_grace_seconds": 60.0, "idle_check_seconds": 30.0,
     "idle_clock_rate": 200.0, "idle_retry_seconds": 60.0, "alert_interval_seconds": 0.05, "idle_ignore": ("ssh",),
-    "provider_tries": 1, "provider_pause_seconds": 0.05, "provider_confirm_seconds": 0.1, "provider_timeout_seconds": 1.0,
+    "provider_tries": 1, "provider_pause_seconds": 0.05, "provider_confirm_seconds": 0.1, "provider_timeout_seconds": 20.0,
 }  # fmt: skip
 #: Half an hour is 3 s.
 HALF_HOURS: dict[str, Any] = {"idle_clock_rate": 600.0, "idle_check_seconds": 60.0}

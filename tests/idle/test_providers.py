@@ -23,8 +23,11 @@ from support.providers import INSTANCE, KEY, NETWORK_VOLUME, POD, FakeProviders,
 RUNPOD = {"RUNPOD_POD_ID": POD, "RUNPOD_API_KEY": KEY, "RUNPOD_DC_ID": "US-KS-2", "PATH": "/nowhere"}
 VAST = {"CONTAINER_ID": INSTANCE, "CONTAINER_API_KEY": KEY, "VAST_CONTAINERLABEL": f"C.{INSTANCE}"}
 QUICK: dict[str, Any] = {
-    "provider_tries": 3, "provider_pause_seconds": 0.01, "provider_timeout_seconds": 0.4, "provider_confirm_seconds": 0.1,
+    "provider_tries": 3, "provider_pause_seconds": 0.01, "provider_timeout_seconds": 20.0, "provider_confirm_seconds": 0.1,
 }  # fmt: skip
+#: For what never answers; long enough for the right answer that follows, on a slow machine too.
+SOON: dict[str, Any] = {"provider_timeout_seconds": 1.5}
+HANG = Fault(kind="hang")
 
 
 @asynccontextmanager
@@ -80,10 +83,10 @@ async def test_refusal_is_not_repeated_and_the_next_way_is_taken(api: FakeProvid
     assert f"played {status}" in result.attempts[0].words
 
 
-@pytest.mark.parametrize("fault", [500, 502, 503, 504, Fault(kind="drop"), Fault(kind="hang")])
+@pytest.mark.parametrize("fault", [500, 502, 503, 504, Fault(kind="drop"), HANG])
 async def test_trouble_is_tried_again_on_the_same_way(api: FakeProviders, fault: Fault | int) -> None:
     api.fail("rest", fault, fault)
-    async with provider(api, RUNPOD) as runpod:
+    async with provider(api, RUNPOD, **(SOON if fault is HANG else {})) as runpod:
         result = await runpod.stop()
     assert result.done
     assert [attempt.way for attempt in result.attempts] == ["API v2"] * 3
@@ -258,7 +261,7 @@ async def test_vast_instance_is_described_and_stopped(api: FakeProviders) -> Non
     [
         ([Fault(status=429, body="API requests too frequent: endpoint threshold=1.0")], True, 2),
         ([Fault(body='{"success": false, "error": "resources_unavailable", "msg": "queued"}')], True, 2),
-        ([Fault(kind="hang")], True, 2),
+        ([HANG], True, 2),
         ([500, 500, 500], False, 3),
         ([401], False, 1),
         ([Fault(status=404, body='{"success": false, "error": "no_such_instance", "msg": "gone"}')], False, 1),
@@ -266,7 +269,7 @@ async def test_vast_instance_is_described_and_stopped(api: FakeProviders) -> Non
 )
 async def test_vast_statuses(api: FakeProviders, faults: list[Any], done: bool, calls: int) -> None:
     api.fail("vast", *faults)
-    async with provider(api, VAST) as vast:
+    async with provider(api, VAST, **(SOON if HANG in faults else {})) as vast:
         result = await vast.stop()
     assert result.done is done
     assert len(api.calls()) == calls == len(result.attempts)
@@ -295,7 +298,7 @@ async def test_owners_command_comes_first_and_knows_the_wish(api: FakeProviders,
 )  # fmt: skip
 async def test_command_that_fails_or_hangs_is_tried_again(api: FakeProviders, code: str, words: str) -> None:
     command = f'{sys.executable} -S -c "{code}"'
-    async with provider(api, {"PATH": "/bin"}, idle_stop_command=command) as owner:
+    async with provider(api, {"PATH": "/bin"}, idle_stop_command=command, **SOON) as owner:
         result = await owner.stop()
     assert not result.done
     assert len(result.attempts) == 3

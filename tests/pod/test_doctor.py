@@ -117,9 +117,11 @@ def test_look_only_writes_nothing(tmp_path: Path) -> None:
 
 
 def test_check_that_hangs_or_fails_silences_no_other(tmp_path: Path) -> None:
+    over = threading.Event()
+
     def hangs(_: Examined) -> Iterator[Finding]:
         yield ok("hangs", "began")
-        threading.Event().wait(30)
+        over.wait(120)
 
     def fails(_: Examined) -> Iterator[Finding]:
         raise RuntimeError("odd")
@@ -132,9 +134,8 @@ def test_check_that_hangs_or_fails_silences_no_other(tmp_path: Path) -> None:
     def works(_: Examined) -> Iterator[Finding]:
         yield ok("works", "well")
 
-    began = time.monotonic()
     found = examine(a_machine(tmp_path), (hangs, fails, refuses, works), seconds=0.5)
-    assert time.monotonic() - began < 5
+    over.set()
     assert [(row.check, row.state.value) for row in found] == [
         ("hangs", "ok"), ("hangs", "unknown"), ("fails", "unknown"), ("refuses", "unknown"), ("works", "ok"),
     ]  # fmt: skip

@@ -54,6 +54,7 @@ class RunningPod:
             "COMFYUI_PATH": str(self.install.root),
             "COMFYSTOW_LISTEN": "127.0.0.1",
             "COMFYSTOW_COMFYUI_ARGUMENTS": "--cpu --disable-api-nodes",
+            "COMFYSTOW_SERVICE_GRACE_SECONDS": "40",  # a slow machine's services end late, and that is no failure
             "DO_NOT_TRACK": "1",
             **extra,
         }
@@ -127,7 +128,7 @@ class RunningPod:
         """Give the access secret."""
         return (self.volume / "user" / "__comfystow" / "access-secret").read_text().strip()
 
-    def end(self, seconds: float = 30) -> int:
+    def end(self, seconds: float = 60) -> int:
         """Ask it to end, as a container's runtime does; give its exit code."""
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
@@ -138,7 +139,7 @@ class RunningPod:
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
             try:
-                self.process.wait(20)
+                self.process.wait(60)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait(5)

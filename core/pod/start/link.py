@@ -62,7 +62,7 @@ class Link:
         try:
             pid = (await client.ready()).info.pid
             await client.call("POST", "/engine/stop", {"reason": "the pod ends"})
-            async with asyncio.timeout(_LEAVE_SECONDS):
+            async with asyncio.timeout(max(_LEAVE_SECONDS, self._settings.service_grace_seconds)):
                 await ended(pid)
         except StowError as err:
             _log.info("the engine was not asked to leave: %s", err.message)
