@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from ..config import Settings
@@ -21,7 +22,7 @@ from .policy import Policy, Reason, Standing, activity_of, decide, ended
 from .providers import Provider, detect
 from .providers.detect import rented
 from .providers.nobody import Nobody
-from .savings import Savings, Stop
+from .savings import Savings, Stop, in_time
 from .signals import Reader, Surroundings, make_readers
 from .signals.reader import unknown
 from .signals.work import KeepAlive
@@ -202,7 +203,7 @@ class Keeper:
         if before is IdleState.STOPPED and self.standing.state is IdleState.FAILED:
             _log.error("the provider said yes, and the machine is still here")
             self._failures += 1
-            await asyncio.to_thread(self.savings.unstopped)
+            await in_time(self.savings.unstopped)
         if self.standing.state is IdleState.STOPPING:
             await self._stop()
         if self.policy.on and time.monotonic() - self._described_at > _DESCRIBE_SECONDS:
@@ -257,12 +258,12 @@ class Keeper:
         stop = Stop(
             stopped_at=time.time(), cost_per_hour=self.cost_per_hour, reason=reason.value, machine_id=self.machine.id
         )
-        await asyncio.to_thread(self.savings.stopped, stop)  # afterwards may be too late
+        await in_time(partial(self.savings.stopped, stop))  # afterwards may be too late
         self.result = await self.provider.stop(terminate=terminate, still=self._still)
         for attempt in self.result.attempts:
             _log.info("%s: %s", attempt.way, attempt.words)
         if not self.result.done:
-            await asyncio.to_thread(self.savings.unstopped)
+            await in_time(self.savings.unstopped)
         if self.result.abandoned:
             _log.info("not stopped: somebody came back")
             return

@@ -9,9 +9,10 @@ The saving of a stop is the time until the next start times the price: what the 
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -23,6 +24,7 @@ _log = logging.getLogger("comfystow.idle")
 _MOST_BYTES = 1 << 20
 _MOST_STOPS = 500
 _HOUR_SECONDS = 3600.0
+_WRITE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,3 +93,12 @@ class Savings:
             temporary.replace(self._file)
         except OSError as err:
             _log.warning("what stops save cannot be kept: %s", err)
+
+
+async def in_time(change: Callable[[], None]) -> None:
+    """Write a change down; a volume that hangs keeps no machine from being stopped."""
+    try:
+        async with asyncio.timeout(_WRITE_SECONDS):
+            await asyncio.to_thread(change)
+    except TimeoutError:
+        _log.warning("what stops save cannot be kept: the state folder does not answer")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -119,6 +120,22 @@ async def test_who_comes_back_between_two_calls_is_not_stopped(api: FakeProvider
         assert runtime.idle.result is not None
         assert runtime.idle.result.abandoned
         assert runtime.idle.savings.stops == ()
+
+
+@pytest.mark.usefixtures("rented")
+async def test_state_folder_that_hangs_keeps_no_machine_from_being_stopped(
+    api: FakeProviders, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Writing to a pipe that nobody reads blocks for ever, as a file of a network volume whose server is away does."""
+    pipe = tmp_path / f".idle-{POD}.json.new"
+    os.mkfifo(pipe)
+    async with machine(tmp_path, api) as runtime:
+        await until(lambda: runtime.idle.standing.state is IdleState.STOPPED)
+        reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)  # or the thread would outlive the test
+        await asyncio.sleep(0.2)
+    os.close(reader)
+    assert api.stops == 1
+    assert "the state folder does not answer" in caplog.text
 
 
 @pytest.mark.usefixtures("rented")
