@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from typing import Any
 
 from ..engine.connection import error_of_code
@@ -15,6 +16,8 @@ from .output import exit_code_of, say, show, show_error, show_json
 #: Each file is asked for at its source, a few side by side.
 _LEAST_SECONDS = 120.0
 _SECONDS_EACH = 1.0
+#: For people a commit is told by its beginning, as git does; `--json` has all of it.
+_COMMIT = re.compile(r"(@[0-9a-f]{8})[0-9a-f]{32}(?=/)")
 
 
 def ask_plan(client: SyncEngineClient, wanted: list[Wanted]) -> dict[str, Any]:
@@ -76,12 +79,13 @@ def _row(item: dict[str, Any]) -> dict[str, object]:
 
 
 def _line(item: dict[str, Any]) -> str:
-    source = item["source"] or item["request"]["source"]
+    source = _COMMIT.sub(r"\1", item["source"] or item["request"]["source"])
     if item["error"] is not None:
         return f"{item['action']}: {source}: {item['error']['message']}"
     if item["dest_path"] is None:
         return f"{item['action']}: {source}"
-    return f"{item['action']}: {item['dest_path']} ({format_bytes(item['size_bytes'])}) from {source}: {item['reason']}"
+    why = f": {item['reason']}" if item["action"] != "fetch" else ""  # that is why all of them are
+    return f"{item['action']}: {item['dest_path']} ({format_bytes(item['size_bytes'])}) from {source}{why}"
 
 
 def _total(plan: dict[str, Any]) -> str:

@@ -92,6 +92,9 @@ def test_dry_run_shows_the_plan_and_writes_nothing(shared_tree: Tree, hub: Hub) 
     refused = shared_tree.run("get", VAE, GATED, "--to", "vae", "--dry-run")
     assert refused.returncode == 4
     assert "refuse: hf://Comfy-Stow/gated-demo" in refused.stdout
+    assert re.search(
+        r"\(4\.9 MB\) from hf://Comfy-Stow/taesd-demo@[0-9a-f]{8}/taesd\.safetensors$", refused.stdout, re.MULTILINE
+    )
     assert list(shared_tree.models.rglob("*.safetensors*")) == []
 
 
