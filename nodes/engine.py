@@ -13,9 +13,14 @@ from ..server_routes.mount import Mount, mounted, prompt_server
 T = TypeVar("T")
 
 
-async def call(method: str, path: str, body: object = None) -> Any:
-    """Ask the engine. Raises: StowError: what it answered, as the error it was."""
-    return await _on_server(_ask(_mount(), method, path, body))
+async def call(method: str, path: str, body: object = None, *, local: bool = False) -> Any:
+    """Ask the engine; `local` as a program of this machine, for what no browser is shown.
+
+    Raises: StowError: what it answered, as the error it was.
+    """
+    from ..core.engine.protocol import LOCAL_HEADER  # late: this module is imported while ComfyUI starts
+
+    return await _on_server(_ask(_mount(), method, path, body, {LOCAL_HEADER: "1"} if local else {}))
 
 
 @asynccontextmanager
@@ -41,10 +46,10 @@ async def _on_server(work: Coroutine[Any, Any, T]) -> T:
     return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, prompt_server().loop))
 
 
-async def _ask(mount: Mount, method: str, path: str, body: object) -> Any:
+async def _ask(mount: Mount, method: str, path: str, body: object, headers: dict[str, str]) -> Any:
     link = await (await mount.gateway()).link()
     link.push.want()
-    return await link.client.call(method, path, body)
+    return await link.client.call(method, path, body, headers=headers)
 
 
 async def _count(mount: Mount, change: int) -> None:

@@ -49,7 +49,7 @@ class EnsureWorkflowModels(io.ComfyNode):  # type: ignore[misc]
         facts = {"profile": profile.strip() or None}
         body = {"manifest": manifest, "facts": facts, "apply": False, "search": False}
         try:
-            answer = await engine.call("POST", "/workflow/ensure", body)
+            answer = await engine.call("POST", "/workflow/ensure", body, local=True)  # links as they are
         except StowError as err:
             raise ModelUnavailableError(err.message, hint=err.hint) from None
         wanted = [

@@ -109,9 +109,11 @@ class EngineClient:
         """Pass a request on as bytes, and give the engine's answer as bytes. Raises: EngineError."""
         return await self._asked(method, path, body, {})
 
-    async def call(self, method: str, path: str, json: object = None) -> Any:
+    async def call(
+        self, method: str, path: str, json: object = None, *, headers: Mapping[str, str] | None = None
+    ) -> Any:
         """Make one request and return its JSON. Raises: StowError: what the engine answered, as the error it was."""
-        status, data = await self.request(method, path, json)
+        status, data = await self.request(method, path, json, headers=headers)
         if status >= http.client.BAD_REQUEST:
             raise error_from_json(status, data)
         return data

@@ -92,16 +92,19 @@ def test_a_missing_literal_is_refused_without_our_node_and_runs_with_it(comfy_se
     assert_image(comfy_server, entry)
 
 
-def test_ensure_workflow_models_takes_a_manifest(comfy_server):
+def test_ensure_workflow_models_takes_a_manifest(comfy_server, hub, tiny_wan):
+    private = f"{hub.add_direct('private.safetensors', data=tiny_wan)['url']}?token=pasted-and-secret"
     lora = "hf://Comfy-Stow/lora-demo/stow_style.safetensors"
     manifest = (
         f"version: 1\nmodels:\n  - {{source: {TAESD}, folder: vae, subfolder: listed, name: a.safetensors}}\n"
-        f"  - {{source: {lora}, folder: loras, subfolder: listed}}\n"
+        f"  - {{source: {lora}, folder: loras, subfolder: listed}}\n  - {{source: '{private}', folder: loras}}\n"
     )
     entry = comfy_server.run_prompt({"9": {"class_type": "StowEnsureWorkflowModels", "inputs": {"manifest": manifest}}})
     assert outcome(entry)[0] == "success", outcome(entry)
     assert (comfy_server.models / "vae" / "listed" / "a.safetensors").is_file()
     assert (comfy_server.models / "loras" / "listed" / "stow_style.safetensors").is_file()
+    asked = [row["target"] for row in hub.requests(origin="cdn") if "/private.safetensors" in row["target"]]
+    assert asked == [target for target in asked if "token=pasted-and-secret" in target] != []
 
 
 def test_a_manifest_with_a_model_that_cannot_be_had_says_what_to_do(comfy_server):
