@@ -27,9 +27,9 @@ async function going(test) {
   made.server.state.library = library;
   made.change.look();
   const next = async () => {
-    await new Promise((done) => setTimeout(done, 30));
+    await made.quiet();
     made.clock.pass(3000);
-    await new Promise((done) => setTimeout(done, 30));
+    await made.quiet();
   };
   await next();
   return { ...made, shelf: library, next };

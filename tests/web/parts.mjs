@@ -30,7 +30,20 @@ export async function parts(test) {
     setItem: (key, value) => void kept.set(key, value),
     removeItem: (key) => void kept.delete(key),
   };
-  const api = new Api((route, options) => fetch(`${address}/api${route}`, options), storage);
+  let asking = 0;
+  const ask = async (route, options) => {
+    asking += 1;
+    try {
+      return await fetch(`${address}/api${route}`, options);
+    } finally {
+      asking -= 1;
+    }
+  };
+  /** Wait until all that was asked is answered and taken in, however slow the machine is. */
+  const quiet = async () => {
+    for (let calm = 0; calm < 5; calm = asking ? 0 : calm + 1) await new Promise((done) => setTimeout(done, 5));
+  };
+  const api = new Api(ask, storage);
   const host = { workflow: () => WORKFLOW };
   const downloads = new Downloads(api);
   const missing = new Missing(api, host);
@@ -46,6 +59,7 @@ export async function parts(test) {
   const actions = new Actions({ api, downloads, missing, library, forecast, host, ui });
   return {
     server,
+    quiet,
     address,
     storage,
     api,
