@@ -28,7 +28,7 @@ def rename_without_replacing(source: Path, dest: Path) -> None:
         ) from err
 
 
-def exchange_names(one: Path, other: Path) -> bool:
+def exchange_names(one: Path | str, other: Path | str) -> bool:
     """Swap two files of one volume in one step; False where the system cannot. Raises: OSError."""
     return _renameat2(one, other, _RENAME_EXCHANGE)
 
@@ -43,7 +43,7 @@ def sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def _renameat2(source: Path, dest: Path, flag: int) -> bool:
+def _renameat2(source: Path | str, dest: Path | str, flag: int) -> bool:
     """Return False where the kernel or the file system does not know the call."""
     call = _libc_renameat2()
     if call is None:

@@ -6,6 +6,7 @@ import os
 import stat
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class ChangeKind(StrEnum):
@@ -101,9 +102,11 @@ class Step(StrEnum):
     """Done, and what it had put into the trash was deleted for good since."""
 
 
-@dataclass(frozen=True, slots=True)
-class FileFacts:
-    """What tells one file from another, without its device: that number changes when a volume is mounted again."""
+class FileFacts(NamedTuple):
+    """What tells one file from another, without its device: that number changes when a volume is mounted again.
+
+    A named tuple, because a change of many thousands looks at each of its files several times.
+    """
 
     inode: int
     size_bytes: int
@@ -121,18 +124,22 @@ class FileFacts:
     @classmethod
     def of_stat(cls, found: os.stat_result) -> FileFacts:
         """Take them from what is known already; a folder or device is told by a size that no file has."""
-        regular = stat.S_ISREG(found.st_mode) or stat.S_ISLNK(found.st_mode)
-        return cls(found.st_ino, found.st_size if regular else -1, found.st_mtime_ns)
+        size = found.st_size if stat.S_IFMT(found.st_mode) in _FILES else -1
+        return cls(found.st_ino, size, found.st_mtime_ns)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Action:
+_FILES = (stat.S_IFREG, stat.S_IFLNK)
+
+
+class Action(NamedTuple):
     """One row of a plan, and what became of it.
 
     `facts` are those of `source` when the plan was made (of REPLACE's `target` too: `target_facts`); a file that
     differs when the action's turn comes is left alone. `spare` is the passing name of what is being made, `staged` is
     that file once it is whole, `made` is what stood at `target` afterwards. `follows` is the action whose model this
     sidecar belongs to. `known` is what the index knew of a file that leaves the library (JSON): it comes back with it.
+
+    A named tuple: one of so many fields is made in a tenth of the time, and a plan has tens of thousands.
     """
 
     number: int

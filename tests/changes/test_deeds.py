@@ -170,7 +170,7 @@ def test_a_change_stops_between_two_files_and_goes_on(grounds: Grounds) -> None:
         source = grounds.write(grounds.far / f"{number}.safetensors", bytes([number]) * 1000)
         target = grounds.models / "loras" / source.name
         row = planned(grounds, Act.LINK, Method.COPY, source, target)
-        actions.append(Action(**{**{name: getattr(row, name) for name in Action.__slots__}, "number": number}))
+        actions.append(row._replace(number=number))
     change = grounds.keep(actions)
     told = []
     with ChangeJournal(grounds.state_dir) as journal:

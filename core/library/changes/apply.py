@@ -13,7 +13,7 @@ from .journal import ChangeJournal
 from .perform import perform
 
 #: Links and renames take microseconds, a durable write of the journal milliseconds: they share it.
-_TURN_ACTIONS = 2500
+_TURN_ACTIONS = 10_000
 _QUICK = frozenset({Method.HARD, Method.SYMLINK, Method.RENAME, None})
 
 
@@ -85,6 +85,8 @@ class _Run:
         self._steps = {action.number: action.step for action in actions}
         self._settled = sum(step not in {Step.PLANNED, Step.STARTED} for step in self._steps.values())
         self._bytes = 0
+        self._hands = Hands(cancelled=watcher.stop, staged=self._staged)
+        self._resuming = Hands(cancelled=watcher.stop, staged=self._staged, resumed=True)
         self.count = 0
         self.stuck = False
 
@@ -143,12 +145,7 @@ class _Run:
     def _one(self, action: Action, *, resumed: bool) -> Outcome:
         if action.follows is not None and self._steps.get(action.follows) is not Step.DONE:
             return Outcome(step=Step.SKIPPED, note="it stays beside its model")
-        hands = Hands(
-            cancelled=self._watcher.stop,
-            staged=lambda facts: self._staged(action.number, facts),
-            resumed=resumed,
-        )
-        return perform(action, hands)
+        return perform(action, self._resuming if resumed else self._hands)
 
     def _staged(self, number: int, facts: FileFacts) -> None:
         self._journal.staged(self._change_id, number, facts)

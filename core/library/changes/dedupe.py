@@ -6,7 +6,7 @@ import os
 import stat
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
 
@@ -203,7 +203,7 @@ class Deduper:
 
 def _idle(row: Action, reason: str, size_bytes: int | None = None) -> Action:
     size = row.size_bytes if size_bytes is None else size_bytes
-    return replace(row, act=Act.SKIP, method=None, reason=reason, saved_bytes=0, size_bytes=size)
+    return row._replace(act=Act.SKIP, method=None, reason=reason, saved_bytes=0, size_bytes=size)
 
 
 def _equal(

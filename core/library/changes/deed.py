@@ -13,10 +13,10 @@ from .link import make_copy, make_reflink
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hands:
-    """`staged` notes a finished spare file before it gets its name; `resumed` is true after a crash."""
+    """`staged` notes an action's finished spare file before it gets its name; `resumed` is true after a crash."""
 
     cancelled: Callable[[], bool]
-    staged: Callable[[FileFacts], None]
+    staged: Callable[[int, FileFacts], None]
     resumed: bool = False
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from ...records.change import Act, Action, FileFacts, Method
@@ -37,13 +37,13 @@ def plan_delete(
     """Return what moves named files, and what belongs to them, into the trash."""
     actions: list[Action] = []
     for path in paths:
-        leader = replace(_discarded(path, len(actions), trash_of, spare_of), known=known_of(path))
+        leader = _discarded(path, len(actions), trash_of, spare_of)._replace(known=known_of(path))
         actions.append(leader)
         if leader.act is not Act.TRASH:
             continue
         for side in _beside(path):
             row = _discarded(Path(side.path), len(actions), trash_of, spare_of)
-            actions.append(replace(row, follows=leader.number, reason=f"belongs to {path.name}"))
+            actions.append(row._replace(follows=leader.number, reason=f"belongs to {path.name}"))
     return actions
 
 
@@ -60,12 +60,11 @@ def _discarded(path: Path, number: int, trash_of: TrashOf, spare_of: Callable[[s
         facts = FileFacts.of(path)
         links = os.lstat(path).st_nlink if facts is not None else 0
     except OSError as err:
-        return replace(row, conflict=f"it cannot be looked at: {err.strerror or err}")
+        return row._replace(conflict=f"it cannot be looked at: {err.strerror or err}")
     if facts is None or facts.size_bytes < 0:
-        return replace(row, conflict="it is gone" if facts is None else "it is no file")
+        return row._replace(conflict="it is gone" if facts is None else "it is no file")
     target = str(trash_of(path, number))
-    return replace(
-        row,
+    return row._replace(
         act=Act.TRASH,
         target=target,
         method=Method.RENAME,
@@ -120,7 +119,7 @@ def _explained(row: Action, file: Shelved | None, last: dict[tuple[int, int], Pa
     if file is None or row.act is not Act.TRASH:
         return row
     reason = "named" if file.named else "not used for longest; it can be downloaded again"
-    return replace(row, reason=reason, saved_bytes=file.size_bytes if last[file.identity] == file.path else 0)
+    return row._replace(reason=reason, saved_bytes=file.size_bytes if last[file.identity] == file.path else 0)
 
 
 def plan_empty(items: Iterable[Action]) -> list[Action]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -69,6 +70,13 @@ _ACTS = {act.value: act for act in Act}
 _METHODS: dict[str | None, Method | None] = {None: None, **{method.value: method for method in Method}}
 _STEPS = {step.value: step for step in Step}
 
+#: What `os.fsdecode` does, without its look at what it was given.
+_ENCODING, _ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
+
+
+def _text(path: bytes) -> str:
+    return path.decode(_ENCODING, _ERRORS)
+
 
 def row_of(action: Action) -> tuple[object, ...]:
     """Return the values of `ACTION_COLUMNS`."""
@@ -102,8 +110,8 @@ def action_of(row: Sequence[Any]) -> Action:
     return Action(
         number=row[0],
         act=_ACTS[row[1]],
-        source=os.fsdecode(row[2]),
-        target=os.fsdecode(row[3]) if row[3] is not None else None,
+        source=_text(row[2]),
+        target=_text(row[3]) if row[3] is not None else None,
         method=_METHODS[row[4]],
         size_bytes=row[5],
         saved_bytes=row[6],
@@ -115,7 +123,7 @@ def action_of(row: Sequence[Any]) -> Action:
         follows=row[12],
         facts=_facts_of(row[13]) if row[13] is not None else None,
         target_facts=_facts_of(row[14]) if row[14] is not None else None,
-        spare=os.fsdecode(row[15]) if row[15] is not None else None,
+        spare=_text(row[15]) if row[15] is not None else None,
         staged=_facts_of(row[16]) if row[16] is not None else None,
         made=_facts_of(row[17]) if row[17] is not None else None,
         step=_STEPS[row[18]],

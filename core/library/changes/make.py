@@ -51,12 +51,12 @@ def _link_hard(action: Action, hands: Hands) -> Outcome:
 
 def _instead_of_link(action: Action, hands: Hands, err: OSError) -> Outcome:
     """A volume without hard links may have reflinks; a copy would need space that nobody agreed to."""
-    spare, target = Path(spare_of(action)), target_of(action)
+    spare = Path(spare_of(action))
     spare.unlink(missing_ok=True)  # what a crash left
     spare.parent.mkdir(parents=True, exist_ok=True)
     if not make_reflink(Path(action.source), spare):
         raise OSError(err.errno, _WHY_NO_LINK.get(err.errno or 0, _NO_LINK))
-    return _publish(hands, spare, target, method=Method.REFLINK)
+    return _publish(action, hands, spare, method=Method.REFLINK)
 
 
 def _link_symbolic(action: Action, hands: Hands) -> Outcome:
@@ -81,14 +81,14 @@ def make_equal(action: Action, hands: Hands) -> Outcome:
         raise NotNowError("another file has that name now")
     method = fill_spare(action, hands, Path(action.source), spare)
     unchanged(action.source, action.facts)
-    return _publish(hands, spare, target, method=method)
+    return _publish(action, hands, spare, method=method)
 
 
-def _publish(hands: Hands, spare: Path, target: str, *, method: Method) -> Outcome:
-    facts = FileFacts.of(spare)
+def _publish(action: Action, hands: Hands, spare: Path, *, method: Method) -> Outcome:
+    facts, target = FileFacts.of(spare), target_of(action)
     if facts is None:
         raise NotNowError("what was made for it went away")
-    hands.staged(facts)
+    hands.staged(action.number, facts)
     try:
         with_parent(lambda: rename_without_replacing(spare, Path(target)), target)
     except NameTakenError:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
@@ -155,20 +155,20 @@ class Organiser:
         )
         trouble = model.trouble or self._pickle(model.name)
         if trouble is not None:
-            return replace(row, conflict=trouble)
+            return row._replace(conflict=trouble)
         try:
             finding = self._classify(Path(model.path), model.facts.size_bytes)
         except OSError as err:
-            return replace(row, conflict=f"it cannot be read: {err.strerror or err}")
-        row = replace(row, kind=finding.kind, evidence=finding.evidence, reason=_because(finding))
+            return row._replace(conflict=f"it cannot be read: {err.strerror or err}")
+        row = row._replace(kind=finding.kind, evidence=finding.evidence, reason=_because(finding))
         if (why := _undecided(finding)) is not None:
-            return replace(row, conflict=why)
+            return row._replace(conflict=why)
         try:
             return self._placed(row, model, canonical_folder(finding.folder or ""))
         except InvalidNameError as err:
-            return replace(row, conflict=f"{err.message}: rename it first")
+            return row._replace(conflict=f"{err.message}: rename it first")
         except OSError as err:
-            return replace(row, conflict=f"it cannot be compared: {err.strerror or err}")
+            return row._replace(conflict=f"it cannot be compared: {err.strerror or err}")
 
     def _pickle(self, name: str) -> str | None:
         if os.path.splitext(name.lower())[1] in PICKLE_SUFFIXES and not self._wishes.allow_pickle:  # noqa: PTH122
@@ -178,19 +178,19 @@ class Organiser:
     def _placed(self, row: Action, model: Incoming, folder: str) -> Action:
         root = self._layout.destination(folder)
         if root is None or not holds_models(self._layout, folder, root):
-            return replace(row, conflict=f"this ComfyUI has no folder `{folder}`: make it, or choose another")
+            return row._replace(conflict=f"this ComfyUI has no folder `{folder}`: make it, or choose another")
         target = str(join_within(root, safe_component(model.name)))
         here = self._within(model.path, folder)
         if here is not None:
-            return replace(row, act=Act.SKIP, target=model.path, reason=f"it lies in `{folder}` already")
+            return row._replace(act=Act.SKIP, target=model.path, reason=f"it lies in `{folder}` already")
         same = self._same_content(model, folder)
         if same is not None:
-            return replace(row, act=Act.SKIP, target=same, reason="the same content is there already")
+            return row._replace(act=Act.SKIP, target=same, reason="the same content is there already")
         if (taken := self._taken(target)) is not None:
             free = self._free_name(target)
             if self._wishes.clash is Clash.LEAVE or free is None:
                 hint = f"; `{os.path.basename(free)}` is free" if free is not None else ""  # noqa: PTH119
-                return replace(row, target=target, conflict=f"{taken}{hint}")
+                return row._replace(target=target, conflict=f"{taken}{hint}")
             target = free
         self._contents[model.facts.size_bytes, folder].add(model.path, target)
         return self._joined(row, model, target)
@@ -198,13 +198,13 @@ class Organiser:
     def _joined(self, row: Action, model: Incoming, target: str) -> Action:
         """Choose the method, and say what it needs where there is none."""
         method, why = self._volumes.method(self._wishes.link, model.path, target)
-        row = replace(row, target=target, method=method)
+        row = row._replace(target=target, method=method)
         if method is None:
-            return replace(row, conflict=why)
+            return row._replace(conflict=why)
         if method is Method.SYMLINK and self._volumes.network(model.path):
-            row = replace(row, reason=f"{row.reason}; it leads nowhere while that network volume is away")
+            row = row._replace(reason=f"{row.reason}; it leads nowhere while that network volume is away")
         act = Act.MOVE if self._wishes.link is LinkPolicy.MOVE else Act.LINK
-        return replace(row, act=act, spare=self._spare_of(target, row.number))
+        return row._replace(act=act, spare=self._spare_of(target, row.number))
 
     def _within(self, path: str, folder: str) -> str | None:
         parent = os.path.realpath(os.path.dirname(path))  # noqa: PTH120
@@ -254,8 +254,7 @@ class Organiser:
         for side in sidecars:
             target = stem + side.tail
             number = len(self._actions)
-            row = replace(
-                leader,
+            row = leader._replace(
                 number=number,
                 source=side.path,
                 target=target,
@@ -268,7 +267,7 @@ class Organiser:
                 spare=self._spare_of(target, number),
             )
             if os.path.lexists(target) or target in self._planned:
-                row = replace(row, act=Act.LEAVE, method=None, conflict="another file has that name there")
+                row = row._replace(act=Act.LEAVE, method=None, conflict="another file has that name there")
             yield row
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from ...records.change import Act, Action, Method, Step
 
@@ -15,7 +14,7 @@ def opposites(actions: list[Action], spare_of: Callable[[str, int], str]) -> lis
     done = [action for action in actions if action.step is Step.DONE]
     found = [opposite for action in reversed(done) if (opposite := _opposite(action)) is not None]
     return [
-        replace(action, number=number, spare=spare_of(action.target or action.source, number))
+        action._replace(number=number, spare=spare_of(action.target or action.source, number))
         for number, action in enumerate(found)
     ]
 
@@ -23,7 +22,7 @@ def opposites(actions: list[Action], spare_of: Callable[[str, int], str]) -> lis
 def _opposite(action: Action) -> Action | None:
     if action.target is None:
         return None  # what was deleted for good
-    clean = replace(action, staged=None, made=None, step=Step.PLANNED, note=None, conflict=None, follows=None)
+    clean = action._replace(staged=None, made=None, step=Step.PLANNED, note=None, conflict=None, follows=None)
     if action.act.moves:
         return _back(clean, action, _MOVED_BACK[action.act])
     if action.act is Act.LINK:
@@ -31,18 +30,17 @@ def _opposite(action: Action) -> Action | None:
     if action.act is Act.REMOVE:
         return _back(clean, action, Act.LINK if action.made is None else Act.MOVE)
     if action.act is Act.REPLACE:
-        return replace(clean, act=Act.SPLIT, method=Method.COPY, facts=action.made, reason="a file of its own again")
+        return clean._replace(act=Act.SPLIT, method=Method.COPY, facts=action.made, reason="a file of its own again")
     if action.act is Act.SPLIT:
-        return replace(
-            clean, act=Act.REPLACE, method=Method.HARD, facts=action.facts, target_facts=action.made, reason="linked"
+        return clean._replace(
+            act=Act.REPLACE, method=Method.HARD, facts=action.facts, target_facts=action.made, reason="linked"
         )
     return None
 
 
 def _back(clean: Action, done: Action, act: Act) -> Action:
     """Swap both ends. What REMOVE took away is known by what it was made from."""
-    return replace(
-        clean,
+    return clean._replace(
         act=act,
         source=done.target or done.source,
         target=done.source,

@@ -31,8 +31,10 @@ class Names:
 
     def of(self, path: str | None) -> str | None:
         """Return the name of a path."""
-        if path is None or self._with_paths:
-            return None if path is None else printable(path)
+        if path is None:
+            return None
+        if self._with_paths:
+            return path if path.isascii() else printable(path)
         parent, name = os.path.split(path)
         if parent not in self._folders:
             self._folders[parent] = self._folder(parent)

@@ -134,6 +134,12 @@ class LibraryIndex:
         """Return the files of a size."""
         return self._files("f.size_bytes = ?", (size_bytes,))
 
+    def same_file(self, file: LibraryFile) -> list[LibraryFile]:
+        """Return the names of the very file that a row is of, itself among them: hard links, and links to them."""
+        if file.inode == 0:
+            return [file]
+        return self._files("f.inode = ? AND f.device = ?", (file.inode, file.device))
+
     def same_size(self) -> list[LibraryFile]:
         """Return the files that share their size with another file on disk: only these can be duplicates."""
         groups = (

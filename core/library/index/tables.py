@@ -63,6 +63,7 @@ STEPS = (
     "CREATE INDEX library_by_sha256 ON library_files (sha256) WHERE sha256 IS NOT NULL",
     "CREATE INDEX library_by_size ON library_files (size_bytes)",
     "CREATE INDEX library_by_name ON library_files (folded, id)",
+    "CREATE INDEX library_by_inode ON library_files (inode)",
 )
 
 #: Whether two names are the same bytes on disk; file systems without inode numbers say 0.

@@ -90,12 +90,10 @@ def _unreadable(index: LibraryIndex, file: LibraryFile, error: OSError) -> Outco
 
 def _other_names(index: LibraryIndex, file: LibraryFile) -> list[LibraryFile]:
     """Return the other names of the very bytes that were read: hard links, and links to them."""
-    if file.inode == 0:
-        return []
     return [
         other
-        for other in index.by_size(file.size_bytes)
-        if (other.device, other.inode, other.mtime_ns) == (file.device, file.inode, file.mtime_ns)
+        for other in index.same_file(file)
+        if (other.size_bytes, other.mtime_ns) == (file.size_bytes, file.mtime_ns)
         and other.id != file.id
         and other.sha256 in {None, file.sha256}
     ]

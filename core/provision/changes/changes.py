@@ -31,7 +31,6 @@ _log = logging.getLogger("comfystow.library")
 T = TypeVar("T")
 
 _MOST_JOBS = 50
-_LOOK_SECONDS = 0.02
 
 
 class Changes:
@@ -213,9 +212,8 @@ class Changes:
 
     async def wait(self, job: ChangeJob, seconds: float) -> bool:
         """Wait until a job is over; false after so many seconds."""
-        deadline = time.monotonic() + seconds
-        while not job.over and time.monotonic() < deadline:
-            await asyncio.sleep(_LOOK_SECONDS)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(job.ended.wait(), seconds)
         return job.over
 
     # Inside

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 from collections.abc import Callable
@@ -36,8 +37,13 @@ class ChangeJob:
     phase: Phase
     cancelled: threading.Event = field(default_factory=threading.Event)
     progress: Progress = _NOTHING
-    over: bool = False
     error: StowError | None = None
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def over(self) -> bool:
+        """True when nothing goes on any more."""
+        return self.ended.is_set()
 
 
 class Caught:
@@ -59,7 +65,7 @@ class Caught:
         elif isinstance(error, Exception):
             _log.error("%s %s failed", job.phase, job.kind, exc_info=error)
             job.error = StowError("something unexpected happened", hint="the engine's log says what")
-        job.over = True
+        job.ended.set()
         self._publish()
         return isinstance(error, Exception)
 
