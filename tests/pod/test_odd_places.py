@@ -16,7 +16,7 @@ from support.leftovers import marked_pids
 from support.pods import RunningPod
 from support.setup.workshop import ComfyInstall
 
-pytestmark = [pytest.mark.timeout(200)]
+pytestmark = [pytest.mark.timeout(400)]
 
 SHIM = Path(__file__).resolve().parents[1] / "support" / "refusing_volume.c"
 

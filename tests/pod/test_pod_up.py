@@ -17,7 +17,7 @@ from support.leftovers import marked_pids
 from support.pods import RunningPod
 from support.setup.workshop import ComfyInstall
 
-pytestmark = [pytest.mark.comfyui, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.comfyui, pytest.mark.timeout(600)]
 
 VAE = "hf://Comfy-Stow/taesd-demo/taesd.safetensors"
 LORA = "hf://Comfy-Stow/lora-demo/stow_style.safetensors"

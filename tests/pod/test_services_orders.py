@@ -28,7 +28,7 @@ async def test_start_overtakes_a_stop_that_takes_its_time_and_nobody_waits_for_e
     stop = asyncio.create_task(bench.controller.order("stop", "deaf"))
     await until(lambda: bench.status("deaf").state is ServiceState.STOPPING, "the stop")
     await bench.controller.order("start", "deaf")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await stop
     await until(lambda: bench.status("deaf").pid not in {None, first}, "the next process")
     await ready(bench, "deaf")
@@ -39,7 +39,7 @@ async def test_two_restarts_at_once_are_both_obeyed(bench: Bench) -> None:
     await bench.run(service("one"))
     await ready(bench, "one")
     first = bench.status("one").pid
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await asyncio.gather(*(bench.controller.order("restart", "one") for _ in range(2)))
     await ready(bench, "one")
     assert bench.status("one").pid != first
@@ -52,8 +52,20 @@ async def test_order_that_comes_while_the_pod_ends_is_refused_and_hinders_nothin
     await until(lambda: bench.status("deaf").state is ServiceState.STOPPING, "the end")
     with pytest.raises(ConflictError, match="about to end"):
         await bench.controller.order("start", "other")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         assert not await closing
+
+
+async def test_restart_that_the_end_of_the_pod_overtakes_starts_nothing(bench: Bench) -> None:
+    await bench.run(service("deaf", ignore_term=1))
+    await ready(bench, "deaf")
+    restart = asyncio.create_task(bench.controller.order("restart", "deaf"))
+    await until(lambda: bench.status("deaf").state is ServiceState.STOPPING, "the stop")
+    async with asyncio.timeout(60):
+        await bench.controller.close(0.5)
+        await restart
+    assert bench.status("deaf").state is ServiceState.STOPPED
+    assert bench.status("deaf").pid is None
 
 
 async def test_service_that_hangs_is_ended_without_waiting_for_its_answer(bench: Bench, tmp_path: Path) -> None:

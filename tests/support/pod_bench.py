@@ -22,7 +22,7 @@ from comfystow.core.pod.services.supervisord import Supervisord
 from .comfyui import free_port
 
 CHILD = Path(__file__).with_name("service_child.py")
-SECONDS = 20.0
+SECONDS = 60.0
 
 
 def service(

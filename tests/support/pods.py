@@ -19,7 +19,7 @@ from .leftovers import MARK, end_marked
 from .setup.environments import link_folder
 from .setup.workshop import CHECKOUT, ComfyInstall
 
-UP_SECONDS = 120.0
+UP_SECONDS = 240.0
 
 
 class RunningPod:

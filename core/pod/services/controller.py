@@ -105,7 +105,9 @@ class Controller:
             case "stop":
                 await unit.stop()
             case _:
-                await unit.restart()
+                await unit.stop()
+                if not self._closing:  # the pod's end may have come meanwhile
+                    unit.start()
         return unit.status
 
     async def close(self, grace_seconds: float) -> bool:

@@ -115,11 +115,6 @@ class Unit:
         """Say what it waits for before it starts."""
         self._become(ServiceState.WAITING, f"it waits for {what}")
 
-    async def restart(self) -> None:
-        """End it, and start it again."""
-        await self.stop()
-        self.start()
-
     async def _obeyed(self) -> None:
         self._settled.clear()
         self._order.set()
