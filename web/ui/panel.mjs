@@ -118,8 +118,7 @@ export class Panel {
     // A field that has just unfolded takes the focus.
     const unfolded = [.../** @type {NodeListOf<HTMLElement>} */ (this.#root.querySelectorAll("[data-focus]"))];
     unfolded.find((field) => !before.has(field))?.focus();
-    // Where the bar of tabs is wider than the panel, the one that is shown is in sight.
-    if (turned) this.#root.querySelector("[role=tab][aria-selected=true]")?.scrollIntoView({ block: "nearest" });
+    if (turned) bringTabIntoSight(this.#root);
     this.#scrolled(true);
   }
 
@@ -201,4 +200,18 @@ export class Panel {
     this.#draw();
     /** @type {HTMLElement | null} */ (this.#root.querySelector(`#comfystow-tab-${next.id}`))?.focus();
   }
+}
+
+/**
+ * Where the bar of tabs is wider than the panel, scroll it to the one that is shown; it alone, nothing that it lies in.
+ *
+ * @param {ParentNode} root
+ */
+function bringTabIntoSight(root) {
+  const tab = root.querySelector("[role=tab][aria-selected=true]");
+  const bar = tab?.parentElement;
+  if (!tab || !bar || bar.scrollWidth <= bar.clientWidth) return;
+  const [here, all] = [tab.getBoundingClientRect(), bar.getBoundingClientRect()];
+  if (here.right > all.right) bar.scrollLeft += here.right - all.right;
+  else if (here.left < all.left) bar.scrollLeft -= all.left - here.left;
 }
