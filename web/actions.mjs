@@ -271,7 +271,6 @@ export class Actions {
     const waiting = [...this.#waiting.values()];
     this.#waiting.clear();
     await Promise.all(waiting.map((call) => call()));
-    this.#library.stale();
     await this.#missing.check({ force: true });
   }
 

@@ -71,7 +71,10 @@ export class Api {
     learnTime(response.headers.get("Date"));
     const answer = await read(response);
     if (response.ok) return answer;
-    throw failure(response.status, answer?.error);
+    const error = failure(response.status, answer?.error);
+    // The secret was given while this was on its way.
+    if (error.needsSecret && this.#storage.getItem(SECRET_KEY) !== secret) return this.request(method, path, body);
+    throw error;
   }
 }
 

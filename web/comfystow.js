@@ -97,10 +97,18 @@ missing.onChange(() => {
 downloads.onChange(() => (downloads.error?.retryable ? asks.downloads.failed() : asks.downloads.answered()));
 pod.onChange(() => (pod.error?.retryable && pod.view === null ? asks.pod.failed() : asks.pod.answered()));
 for (const store of [downloads, missing, library, change, settings, system, pod]) {
+  /** @type {unknown} */
+  let told = null; // an error that stands there from before the secret was given asks for nothing
   store.onChange(() => {
-    if (store.error?.needsSecret && ui.lock === null) ui.setLock({ wrong: false });
+    if (store.error?.needsSecret && store.error !== told && ui.lock === null) ui.setLock({ wrong: false });
+    told = store.error;
   });
 }
+let locked = false;
+ui.onChange(() => {
+  if (locked && ui.lock === null) void readAgain();
+  locked = ui.lock !== null;
+});
 document.addEventListener("visibilitychange", () => {
   for (const part of [watch, library, change, system, pod, ...Object.values(asks)]) part.turned();
 });
@@ -121,7 +129,7 @@ function notify(alert) {
 async function readAgain() {
   watch.disk();
   library.stale();
-  if (pod.there) void pod.load();
+  if (pod.there || pod.error !== null) void pod.load();
   await downloads.load();
 }
 

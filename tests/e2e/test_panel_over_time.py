@@ -171,6 +171,23 @@ def test_two_pages_of_one_server_say_the_same(page: Page, fake: FakeComfy) -> No
     other.close()
 
 
+def test_the_secret_is_given_once_and_everything_is_read_then(page: Page, fake: FakeComfy, axe: str) -> None:
+    fake.set(secret="right", models=[model("a.safetensors", "vae")], pod=PODS["idle"], system=MACHINES["busy"])
+    open_panel(page, fake)
+    page.wait_for_selector("[data-card=lock] input:focus")
+    page.click("#comfystow-tab-system")  # it asks again and again
+    assert violations(page, axe) == []
+    shoot(page, "lock")
+    for secret, then in (("wrong", "text=That is not it"), ("right", "#comfystow-tab-pod")):
+        page.fill("[data-card=lock] input", secret)
+        page.keyboard.press("Enter")
+        page.wait_for_selector(then)
+    page.wait_for_selector("[data-gpu]")
+    page.click("#comfystow-tab-missing")
+    page.wait_for_selector("[data-model='a.safetensors']")
+    assert page.locator("[data-card=lock]").count() == 0
+
+
 def test_limits_are_kept_and_what_the_environment_holds_is_not_changed(page: Page, fake: FakeComfy, axe: str) -> None:
     names = ("limit_rate_bytes_per_second", "parallel_downloads", "free_space_floor_bytes", "pause_while_generating")
     known: list[dict[str, Any]] = [

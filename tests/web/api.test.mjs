@@ -66,3 +66,15 @@ test("times are held against the server's clock, however wrong the browser's is"
   assert.ok(Math.abs(serverNow() - (now + 86_400)) < 3);
   learnTime(new Date().toUTCString());
 });
+
+test("a question that was on its way while the secret was given is asked again with it", async (t) => {
+  const { server, api } = await parts(t);
+  server.state.secret = "right";
+  server.state.delays = { "GET /downloads": 60 };
+  const asked = api.request("GET", "/downloads");
+  await new Promise((done) => setTimeout(done, 20));
+  api.secret = "right";
+  assert.deepEqual(await asked, { downloads: [] });
+  api.secret = "wrong";
+  await assert.rejects(api.request("GET", "/downloads"), { status: 403, code: "secret_required" });
+});
