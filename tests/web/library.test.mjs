@@ -23,22 +23,7 @@ async function shelf(test, files = 1000) {
   const rows = Array.from({ length: files }, (_, id) => file(id));
   made.server.state.library = { ...made.server.state.library, files: rows };
   const lists = () => made.server.asked.filter(({ method, path }) => method === "GET" && path === "/library");
-  let open = 0;
-  const request = made.api.request.bind(made.api);
-  made.api.request = async (...asked) => {
-    open += 1;
-    try {
-      return await request(...asked);
-    } finally {
-      open -= 1;
-    }
-  };
-  /** Wait until every answer is here and asked for no other. */
-  const settled = async () => {
-    do await new Promise((done) => setTimeout(done, 5));
-    while (open > 0);
-    await new Promise((done) => setTimeout(done, 5));
-  };
+  const settled = made.quiet;
   made.library.look();
   await settled();
   return { ...made, lists, settled };
