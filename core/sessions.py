@@ -102,8 +102,10 @@ class SessionRegistry:
         """Return a caller's own layout, else the one that was told of `base_path`, else what `layout` says."""
         if session is not None and session.layout.folders:
             return session.layout
-        known = self.last.others.get(base_path) if self.last is not None and base_path is not None else None
-        return known if known is not None else self.layout()
+        if self.last is None or base_path is None:
+            return self.layout()
+        known = {**self.last.others, str(self.last.layout.base_path): self.last.layout}
+        return known.get(base_path) or self.layout()
 
     def node_inputs(self) -> dict[str, dict[str, str]]:
         """Return what the attached sessions learnt of their nodes, else what the last one had."""

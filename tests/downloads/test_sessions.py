@@ -107,6 +107,10 @@ def test_layouts_of_other_places_are_kept_a_few_of_them(tmp_path: Path) -> None:
     again = SessionRegistry(tmp_path)
     assert again.layout_for(None, "/comfy9").folders["vae"] == folder("/9")
     assert again.layout_for(None, "/comfy0") == again.layout()  # forgotten
+    again.attach(Session(server_id="one", layout=layout(vae=folder("/a"))))
+    again.attach(Session(server_id="visitor", layout=FolderLayout(folders={"vae": folder("/v")}, base_path=Path("/v"))))
+    again.detach("visitor")
+    assert again.layout_for(None, "/v").folders["vae"] == folder("/v")
     assert again.last is not None
     assert len(again.last.others) == 8
 
