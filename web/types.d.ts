@@ -431,6 +431,7 @@ declare namespace Stow {
   }
 
   interface ChangeAction {
+    number: number;
     action: string;
     from: string;
     to: string | null;

@@ -43,7 +43,8 @@ def files() -> list[dict[str, Any]]:
 
 def plan(actions: int = 9) -> dict[str, Any]:
     rows = [
-        {"action": "replace", "from": f"/models/loras/copy-{number}.safetensors", "to": f"/models/loras/a/{number}.sft",
+        {"number": number, "action": "replace", "from": f"/models/loras/copy-{number}.safetensors",
+         "to": f"/models/loras/a/{number}.sft",
          "method": "hard", "bytes": GB, "reason": "the same content", "conflict": None, "evidence": None, "note": None}
         for number in range(actions)
     ]  # fmt: skip

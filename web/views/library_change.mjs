@@ -158,7 +158,7 @@ function action(context, row, sorted) {
   const where = row.to === null ? row.from : `${row.from} → ${row.to}`;
   return h(
     "li",
-    {},
+    { key: `${row.number}:${row.from}` }, // in a plan that was made anew a choice is not another file's
     h("p", {}, where),
     h(
       "p",
