@@ -105,7 +105,7 @@ def test_bare_tree_holds_nothing_but_models(tree: Tree) -> None:
 
 
 def test_queue_is_listed_and_steered(tree: Tree, hub: Hub) -> None:
-    hub.fault("rate", file="big_8mib*", bytes_per_second=200_000)
+    hub.fault("rate", file="big_8mib*", bytes_per_second=20_000)
     big = "hf://Comfy-Stow/big-models/big_8mib.safetensors"
     for name in ("one", "two"):
         words = ("get", big, "--to", "loras", "--name", f"{name}.safetensors", "--connections", "1", "--detach")
