@@ -9,6 +9,7 @@ does little else; the hub, which is another machine in truth, stays outside. Nee
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import shutil
 import statistics
@@ -40,9 +41,11 @@ def main(words: list[str]) -> int:
     install = Workshop().for_tests()
     base = Path(tempfile.mkdtemp(prefix="pod-bench-"))
     times: dict[str, list[float]] = {}
+    group = None
     try:
         with Hub(base / "hub") as hub:
-            if not _alone():
+            group = _alone()
+            if group is None:
                 print("no control group of its own: other programs of this machine count too")
             kinds = _kinds(install, base, hub, arguments)
             for name, measure in kinds.items():
@@ -52,12 +55,13 @@ def main(words: list[str]) -> int:
                 for name, measure in kinds.items():
                     times[name].append(measure())
     finally:
+        _leave(group)
         shutil.rmtree(base, ignore_errors=True)
     return _report(times)
 
 
-def _alone() -> bool:
-    """Go into a control group with the largest share there is; false where none can be made (cgroups(7))."""
+def _alone() -> Path | None:
+    """Go into a control group with the largest share there is; None where none can be made (cgroups(7))."""
     for root, share, most in ((Path("/sys/fs/cgroup/cpu"), "cpu.shares", 262144), (_CGROUP, "cpu.weight", 10000)):
         group = root / "comfystow-bench"
         try:
@@ -66,8 +70,16 @@ def _alone() -> bool:
             (group / "cgroup.procs").write_text(str(os.getpid()))
         except OSError:
             continue
-        return True
-    return False
+        return group
+    return None
+
+
+def _leave(group: Path | None) -> None:
+    """Take the group away again."""
+    if group is not None:
+        with contextlib.suppress(OSError):
+            (group.parent / "cgroup.procs").write_text(str(os.getpid()))
+            group.rmdir()
 
 
 def _report(times: dict[str, list[float]]) -> int:
