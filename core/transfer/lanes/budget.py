@@ -47,6 +47,7 @@ class Budget:
         """Forget a transfer that has ended."""
         if seat in self._seats:
             self._seats.remove(seat)
+            seat.wanted = seat.share = 0
             self._share_out()
 
     def may_begin(self, seat: Seat) -> bool:
