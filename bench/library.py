@@ -84,9 +84,17 @@ CASES: dict[str, Callable[[Path, int | None, int], None]] = {"first": first, "re
 
 
 def _compare(name: str, theirs: Callable[[], float], ours: Callable[[], float], rounds: int, *, target: float) -> None:
-    pairs = [(theirs(), ours()) for _ in range(rounds)]
-    plain, library = median(pair[0] for pair in pairs), median(pair[1] for pair in pairs)
+    rows = [(*_spent(theirs), *_spent(ours)) for _ in range(rounds)]
+    plain, plain_cpu, library, library_cpu = (median(column) for column in zip(*rows, strict=True))
     print(f"  {name}: {plain:.2f} s; ours: {library:.2f} s; ratio {library / plain:.2f}, target ≤ {target:g}")
+    print(f"  in processor time: {plain_cpu:.2f} s; ours: {library_cpu:.2f} s; ratio {library_cpu / plain_cpu:.2f}")
+
+
+def _spent(work: Callable[[], float]) -> tuple[float, float]:
+    """Return seconds, and those of all cores together, of helpers too: beside other work only these say much."""
+    before = os.times()
+    seconds = work()
+    return seconds, sum(now - then for now, then in zip(os.times()[:4], before[:4], strict=True))
 
 
 def _timed(work: Callable[[], object]) -> float:
