@@ -18,9 +18,8 @@ from typing import Protocol
 
 from ...headers.model_header import MAX_HEADER_BYTES
 
-_BLOCK_BYTES = 512 << 10
-_WAKE_BYTES = 4 << 20
-_SHORT_BYTES = 1 << 20  # hashed sooner than a thread starts
+_BLOCK_BYTES = 256 << 10
+_WAKE_BYTES = 1 << 20
 
 
 class _Hash(Protocol):
@@ -141,8 +140,8 @@ class FrontierHasher:
             self._frontier, self._final = size_bytes, True
             self._on_end = lambda: loop.call_soon_threadsafe(_settle, ended)
             self._wake.notify()
-        if self._thread is None and size_bytes <= _SHORT_BYTES:
-            self._run()
+        if self._thread is None and size_bytes <= _WAKE_BYTES:
+            self._run()  # shorter than starting a thread
         else:
             self._start()
             await ended
