@@ -19,6 +19,19 @@ OLD_LOCALE = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 HOSTILE = "a\x1b[2J\x1b]0;owned\x07.safetensors"
 
 
+def in_a_shell(tree: Tree, words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        f'"{sys.executable}" "{CHECKOUT}" {words}',
+        shell=True,
+        cwd=tree.models,
+        env={**os.environ, **tree.environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
 @pytest.mark.parametrize("words", [["--help"], ["get", "--help"], ["help", "pod"]])
 def test_an_old_locale_loses_letters_and_nothing_else(words: list[str]) -> None:
     done = comfystow(*words, env=OLD_LOCALE)
@@ -49,31 +62,13 @@ def test_a_full_disk_behind_the_output_is_an_error_and_no_traceback(shared_tree:
 
 @pytest.mark.parametrize(("closing", "code"), [("2>&-", 2), (">&-", 2), ("<&- >&- 2>&-", 2)])
 def test_closed_streams_change_no_exit_code(shared_tree: Tree, closing: str, code: int) -> None:
-    done = subprocess.run(
-        f'"{sys.executable}" "{CHECKOUT}" get nonsense {closing}',
-        shell=True,
-        cwd=shared_tree.models,
-        env={**os.environ, **shared_tree.environment},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = in_a_shell(shared_tree, f"get nonsense {closing}")
     assert done.returncode == code
     assert "Traceback" not in done.stdout + done.stderr
 
 
 def test_a_reader_that_has_enough_ends_the_command_quietly(shared_tree: Tree) -> None:
-    done = subprocess.run(
-        f'"{sys.executable}" "{CHECKOUT}" metrics | head -1',
-        shell=True,
-        cwd=shared_tree.models,
-        env={**os.environ, **shared_tree.environment},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = in_a_shell(shared_tree, "metrics | head -1")
     assert done.stdout.startswith("# HELP")
     assert done.stderr == ""
 

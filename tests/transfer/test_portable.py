@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from comfystow.core.errors import ChecksumMismatchError
 from comfystow.core.publish import rename_without_replacing
-from comfystow.core.transfer.part import part as part_module
+from comfystow.core.transfer.part import advisory
 from support.transfers import job, left_behind, resolved, sha256_of
 
 SIZE = 12_000_000
@@ -34,7 +34,7 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delattr(os, "pread")
     monkeypatch.delattr(os, "pwrite")
     monkeypatch.delattr(os, "posix_fallocate")
-    monkeypatch.setattr(part_module, "fcntl", None)
+    monkeypatch.setattr(advisory, "fcntl", None)
     unlink, replace = Path.unlink, Path.replace
 
     def refuse_open(path: Path) -> None:

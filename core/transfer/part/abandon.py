@@ -7,23 +7,19 @@ import time
 from pathlib import Path
 
 from ...offsets import read_at
-from ..job import TransferLimits, journal_path
+from ..job import TransferLimits, journal_path, part_path
+from .advisory import try_lock
 from .journal import Lease, decode, may_take
 from .machine import Machine, process_alive
 from .part import discard_part
 from .space import on_network
-
-try:
-    import fcntl
-except ImportError:  # Windows has no flock; there the heartbeat alone decides
-    fcntl = None  # type: ignore[assignment]
 
 _FLAGS = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
 def abandon_part(dest: Path, part_dir: Path | None = None) -> bool:
     """Delete what a transfer to `dest` left; false when another engine works on it. Raises: OSError."""
-    part = (part_dir or dest.parent) / f"{dest.name}.part"
+    part = part_path(dest, part_dir)
     try:
         journal = os.open(journal_path(part), _FLAGS)
     except FileNotFoundError:
@@ -39,16 +35,11 @@ def abandon_part(dest: Path, part_dir: Path | None = None) -> bool:
 
 
 def _held(part: Path, journal: int) -> bool:
-    locks = fcntl is not None
-    if fcntl is not None:
-        try:
-            fcntl.flock(journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        except OSError:  # no locks on this file system
-            locks = False
+    took = try_lock(journal)
+    if took is False:
+        return True
     found = decode(read_at(journal, 1 << 20, 0))
-    if found is None or (locks and not on_network(part.parent)):
+    if found is None or (took and not on_network(part.parent)):
         return False
     lease, machine = found[0].lease, Machine.here()
     near = lease.boot_id == machine.boot_id and lease.pid_namespace == machine.pid_namespace

@@ -17,16 +17,12 @@ from ...errors import LockedError, StorageError
 from ...net.secrets import redact
 from ...offsets import read_at, write_at
 from ...records.source import ResolvedFile, StoreSource, UrlSource
-from ..job import TransferJob, TransferLimits, journal_path
+from ..job import TransferJob, TransferLimits, journal_path, part_path
+from .advisory import try_lock
 from .journal import Lease, Record, decode, encode, frame, may_take
 from .machine import Machine, process_alive
 from .ranges import Ranges
 from .space import check_space, on_network, reserve, storage_error
-
-try:
-    import fcntl
-except ImportError:  # Windows has no flock; there the heartbeat alone decides
-    fcntl = None  # type: ignore[assignment]
 
 _FLAGS = (
     os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
@@ -64,6 +60,7 @@ class Part:
         self.file = job.file
         self._job, self._limits, self._machine = job, limits, machine
         self._descriptor = self._journal = -1
+        self._locked = False
         self._sequence = 0
         self._lease = Lease(
             owner=job.owner,
@@ -104,13 +101,10 @@ class Part:
         path = journal_path(self.path)
         for _ in range(10):
             self._journal = os.open(path, _FLAGS, 0o666)
-            if fcntl is not None:
-                try:
-                    fcntl.flock(self._journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    raise locked(self.path) from None
-                except OSError:
-                    pass  # no locks on this file system: the heartbeat decides
+            took = try_lock(self._journal)
+            if took is False:
+                raise locked(self.path)
+            self._locked = took is True  # else the heartbeat decides
             if os.fstat(self._journal).st_nlink:
                 return
             os.close(self._journal)  # its owner has just finished and removed it
@@ -120,7 +114,7 @@ class Part:
         alive: bool | None = None
         if lease.boot_id == self._machine.boot_id and lease.pid_namespace == self._machine.pid_namespace:
             alive = process_alive(lease.pid)
-        if not self.network and fcntl is not None:
+        if not self.network and self._locked:
             alive = False  # we hold the lock that it held
         if not may_take(
             lease,
@@ -264,7 +258,7 @@ class Part:
 
     def remove_journal(self) -> None:
         """Remove the journal of a part that is no more."""
-        if fcntl is None:  # Windows removes no open file; elsewhere the lease is held until the name is gone
+        if not self._locked:  # Windows removes no open file; elsewhere the lease is held until the name is gone
             self._journal = _closed(self._journal)
         journal_path(self.path).unlink(missing_ok=True)
 
@@ -301,7 +295,7 @@ def placed_digest(part: Path, file: ResolvedFile) -> str | None:
 
 def discard_part(dest: Path, part_dir: Path | None = None) -> None:
     """Delete whatever a transfer to `dest` left behind (cancel)."""
-    part = (part_dir or dest.parent) / f"{dest.name}.part"
+    part = part_path(dest, part_dir)
     for path in (part, journal_path(part), part.with_name(f"{part.name}.bad"), part.with_name(f"{part.name}.xet")):
         path.unlink(missing_ok=True)
 
