@@ -109,9 +109,9 @@ function waits(settings) {
   );
 }
 
-/** @param {Stow.Setting | null} setting */
+/** @param {Stow.Setting | null} setting a variable's long name may break behind each underscore */
 function held(setting) {
-  return setting?.set_by ? h("small", {}, ` set by ${setting.set_by}`) : null;
+  return setting?.set_by ? h("small", {}, ` set by ${setting.set_by.replaceAll("_", "_\u200b")}`) : null;
 }
 
 /**
