@@ -142,7 +142,7 @@ async def open_runtime(state_dir: Path, settings: Settings) -> Runtime:
     sessions = SessionRegistry(state_dir, host_state_timeout_seconds=settings.host_state_timeout_seconds)
     networks = Networks(settings, state_dir)
     store = DownloadStore(state_dir)
-    places = FolderPlaces()
+    places = FolderPlaces(settings.lease_timeout_seconds)
     check = RequestCheck(networks=networks, sessions=sessions, places=places)
     known_models = KnownModels(lambda: sessions.layout().base_path, state_dir)
     librarian = build_librarian(state_dir, events, sessions, networks, known_models)

@@ -26,7 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Look, and tell; 0 when nothing is bad."""
     from ..pod.doctor.examined import Examined
     from ..pod.doctor.run import examine, healthy
-    from ..pod.start.volume import find_volume
+    from ..pod.start.volume import find_volume_within
 
     installation = installation_of(arguments)
     settings = settings_of(installation)
@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
         pod = ask_pod(place, {"do": "status"}) if place is not None else None
     except StowError:
         pod = None
-    volume = place.volume if place is not None else find_volume(settings.volume)
+    volume = place.volume if place is not None else find_volume_within(settings.volume_seconds, settings.volume)
     findings = examine(
         Examined(
             settings=settings,

@@ -90,13 +90,18 @@ def test_volume_that_is_not_there_is_said_and_the_pod_runs_on(make_pod, tmp_path
     assert pod.end() == 0
 
 
-def test_volume_that_hangs_is_said_and_the_pod_runs_on(make_pod, shim: Path) -> None:
+@pytest.mark.parametrize(
+    ("mode", "why"),
+    [("hangs", "it did not answer within 1.5 s"), ("gone", "Transport endpoint is not connected")],
+)
+def test_volume_that_hangs_or_broke_is_said_and_the_pod_runs_on(make_pod, shim: Path, mode: str, why: str) -> None:
     """A thread that touches a dead network volume never comes back; nobody waits for it."""
     pod = make_pod(COMFYSTOW_VOLUME_SECONDS="1.5")
-    pod.env |= {"LD_PRELOAD": str(shim), "REFUSE": "hangs", "REFUSE_BELOW": str(pod.volume)}
+    pod.env |= {"LD_PRELOAD": str(shim), "REFUSE": mode, "REFUSE_BELOW": str(pod.volume)}
     pod.up()
     assert pod.service("files")["state"] == "ready"
-    assert "it did not answer within 1.5 s" in pod.line("volume")["detail"]
+    assert why in pod.line("volume")["detail"]
+    assert "Traceback" not in pod.log
     assert pod.end() == 0
 
 

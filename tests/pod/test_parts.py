@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from comfystow.core.pod.services.service import Missing, Service
 from comfystow.core.pod.start.machine import find_tcmalloc, packages_compiled, really_loaded
 from comfystow.core.pod.start.prepare import holds_models, met
 from comfystow.core.pod.start.report import BootReport, rendered, settled
-from comfystow.core.pod.start.volume import find_volume, probe_volume
+from comfystow.core.pod.start.volume import find_volume, find_volume_within, probe_volume
 from comfystow.core.pod.start.wanted import read_wishes
 from comfystow.core.records.pod import BootState, ServiceState, ServiceStatus
 from support.comfyui import free_port
@@ -42,6 +43,7 @@ def test_passwords_are_made_once_and_given_ones_are_not_kept(tmp_path: Path) -> 
 
 
 def test_passwords_that_cannot_be_kept_are_told(tmp_path: Path) -> None:
+    assert probe_volume(tmp_path / ("x" * 300)).problem == "File name too long"  # one of those that `is_dir` raises
     tmp_path.chmod(0o500)
     with held_by_modes():
         made = passwords_for({"jupyter": None}, tmp_path)
@@ -59,6 +61,7 @@ def test_volume_is_tried_and_left_as_it_was(tmp_path: Path) -> None:
 
 def test_read_only_and_missing_volumes_are_told(tmp_path: Path) -> None:
     assert probe_volume(tmp_path / "nothing").problem == "it is not there"
+    assert probe_volume(tmp_path / ("x" * 300)).problem == "File name too long"  # one of those that `is_dir` raises
     tmp_path.chmod(0o500)
     with held_by_modes():
         found = probe_volume(tmp_path)
@@ -74,6 +77,13 @@ def test_given_volume_comes_before_the_usual_places(tmp_path: Path) -> None:
     places[0].mkdir()
     assert find_volume(None, places) == places[0]
     assert find_volume("/given", places) == Path("/given")
+
+
+def test_place_that_hangs_is_taken_for_the_volume(tmp_path: Path, monkeypatch) -> None:
+    answer = threading.Event()
+    monkeypatch.setattr(Path, "is_dir", lambda self: answer.wait(60))
+    assert find_volume_within(0.1, None, (tmp_path, tmp_path / "other")) == tmp_path
+    answer.set()
 
 
 def test_folder_holds_models_when_one_lies_in_it_or_right_below(tmp_path: Path) -> None:

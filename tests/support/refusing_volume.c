@@ -1,8 +1,9 @@
-/* A volume that refuses things, under real programs: LD_PRELOAD it with REFUSE_BELOW=<folder> and REFUSE=owners|writes|hangs.
+/* A volume that refuses things, under real programs: LD_PRELOAD it with REFUSE_BELOW=<folder> and REFUSE=owners|writes|hangs|gone.
  *
  * owners  chmod and chown fail with EPERM, and a new file is open to all whatever mode was asked for (squashed roots of
  *         network volumes)          writes  nothing can be made or opened for writing: EROFS
  * hangs   whoever looks at it waits for good, as for a server that is away
+ * gone    whoever looks at it gets ENOTCONN, as for a FUSE mount whose process has ended
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -56,10 +57,12 @@ static int opened(const char *p, int flags, int fd) {
     }
 int stat64(const char *p, struct stat64 *s) {
     if (is("hangs") && below(p)) for (;;) pause();
+    if (is("gone") && below(p)) { errno = ENOTCONN; return -1; }
     return REAL(stat64)(p, s);
 }
 int stat(const char *p, struct stat *s) {
     if (is("hangs") && below(p)) for (;;) pause();
+    if (is("gone") && below(p)) { errno = ENOTCONN; return -1; }
     return REAL(stat)(p, s);
 }
 OPEN(open)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Sequence
+from concurrent.futures import wait
+from functools import partial
 
+from ...detached import detach
 from ...errors import StowError
 from ...records.pod import Finding, FindingState
 from . import access, disks, graphics, system
@@ -36,15 +37,13 @@ CHECKS: tuple[Check, ...] = (
 def examine(examined: Examined, checks: Sequence[Check] = CHECKS, seconds: float = CHECK_SECONDS) -> list[Finding]:
     """Return all findings in the order of the checks; a check that hangs or fails is unknown."""
     found: list[list[Finding]] = [[] for _ in checks]
-    threads = []
-    for place, check in enumerate(checks):
-        thread = threading.Thread(target=_run, args=(check, examined, found[place]), name=check.__name__, daemon=True)
-        thread.start()
-        threads.append(thread)
-    deadline = time.monotonic() + seconds
-    for thread, check, findings in zip(threads, checks, found, strict=True):
-        thread.join(max(0.0, deadline - time.monotonic()))
-        if thread.is_alive():
+    looks = [
+        detach(check.__name__, partial(_run, check, examined, findings))
+        for check, findings in zip(checks, found, strict=True)
+    ]
+    wait(looks, seconds)
+    for look, check, findings in zip(looks, checks, found, strict=True):
+        if not look.done():
             findings.append(
                 unknown(check.__name__, f"it did not come to an end within {seconds:g} s", "a disk or a driver hangs")
             )

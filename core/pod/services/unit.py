@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from ...detached import detach
 from ...errors import StowError
 from ...records.pod import ServiceState, ServiceStatus
-from .aside import aside
 from .probe import failure_of
 from .processes import ask_group, group_runs, kill_group
 from .restart import RestartPolicy, after_end
@@ -209,11 +209,8 @@ class Unit:
             if await self._until({gone}, pause) or not self._wanted:
                 return None
             asked = time.monotonic()
-            look = aside(partial(failure_of, self.service.probe, self.timing.check_timeout_seconds))
-            while not await self._until({gone, look}, None):
-                if not self._wanted:
-                    return None
-            if gone.done():
+            look = await self._look(gone)
+            if gone.done() or look.cancelled():
                 return None
             problem = look.result()
             self._response_seconds = time.monotonic() - asked if problem is None else None
@@ -230,6 +227,18 @@ class Unit:
                 pause = min(_SLOWEST_START_LOOK_SECONDS, self.timing.check_seconds)
                 if self._sick(life, now, problem):
                     return f"it hung: {problem}"
+
+    async def _look(self, gone: asyncio.Task[None]) -> asyncio.Future[str | None]:
+        """Ask the service how it is; the look is cancelled when the service ended, or is to, before it answered."""
+        look = asyncio.wrap_future(
+            detach("look", partial(failure_of, self.service.probe, self.timing.check_timeout_seconds))
+        )
+        try:
+            while self._wanted and not gone.done() and not look.done():
+                await self._until({gone, look}, None)
+        finally:
+            look.cancel()  # its thread may outlive the loop, and has nobody to tell then
+        return look
 
     def _well(self, life: _Life, since_start_seconds: float) -> None:
         life.failures, life.sick_since = 0, None

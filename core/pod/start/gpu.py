@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from typing import Any
+
+from ...detached import within
 
 _DRIVER_SECONDS = 10.0
 
@@ -34,12 +35,9 @@ class Gpus:
 
 
 def read_gpus(timeout_seconds: float = _DRIVER_SECONDS) -> Gpus:
-    """Ask NVIDIA's driver. Never raises, and never waits longer than the time given."""
-    found: list[Gpus] = []
-    thread = threading.Thread(target=lambda: found.append(_read()), name="gpus", daemon=True)
-    thread.start()
-    thread.join(timeout_seconds)
-    return found[0] if found else Gpus(note=f"the driver did not answer within {timeout_seconds:g} s")
+    """Ask NVIDIA's driver, and wait no longer than the time given."""
+    found = within(timeout_seconds, "gpus", _read)
+    return found if found is not None else Gpus(note=f"the driver did not answer within {timeout_seconds:g} s")
 
 
 def _read() -> Gpus:

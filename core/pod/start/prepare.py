@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from ...config import Settings
+from ...detached import within
 from ...engine.installation import Installation, interpreter_of
 from ...engine.secret import access_secret, has_secret, keep_secret
 from ...errors import ConfigError, StowError
@@ -23,7 +24,7 @@ from .machine import find_tcmalloc, packages_compiled, quota_cores, torch_versio
 from .questions import Questions
 from .report import BootReport
 from .tuning import Machine
-from .volume import USUAL_PLACES, Volume, find_volume, probe_volume, within
+from .volume import USUAL_PLACES, Volume, find_volume, probe_volume
 
 _MOST_ENTRIES = 200
 
@@ -57,11 +58,15 @@ def _tried(settings: Settings, *, write: bool) -> Volume | None:
             return (None if path is None else probe_volume(path),)
         return (Volume(path=path, there=path.is_dir(), writable=os.access(path, os.W_OK)),)
 
-    found = within(settings.volume_seconds, look)
-    if found is not None:
-        return found[0]
+    problem = f"it did not answer within {settings.volume_seconds:g} s"
+    try:
+        found = within(settings.volume_seconds, "volume", look)
+        if found is not None:
+            return found[0]
+    except OSError as err:
+        problem = err.strerror or str(err)
     path = Path(settings.volume) if settings.volume is not None else USUAL_PLACES[0]
-    return Volume(path=path, problem=f"it did not answer within {settings.volume_seconds:g} s")
+    return Volume(path=path, problem=problem)
 
 
 def folders_of(questions: Questions, report: BootReport) -> FolderLayout:

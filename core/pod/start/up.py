@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ...config import Settings
+from ...detached import within
 from ...engine.installation import Installation
 from ...engine.podfile import PodPlace, pod_file, write_pod
 from ...errors import UsageError
@@ -27,7 +28,6 @@ from .plan import PodPlan, make_plan
 from .questions import Questions
 from .report import keep, rendered, settled
 from .shown import show_secrets, tuning_lines
-from .volume import within
 from .wanted import Wishes, read_wishes
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Pod:
 
     def _prepare(self) -> tuple[PodPlan, Wishes]:
         seconds = self._settings.volume_seconds
-        wishes = within(seconds, lambda: read_wishes(self._settings))
+        wishes = within(seconds, "wishes", lambda: read_wishes(self._settings))
         if wishes is None:
             wishes = Wishes(problems=(f"the volume did not answer within {seconds:g} s",))
         plan = make_plan(

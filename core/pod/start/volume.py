@@ -5,15 +5,12 @@ from __future__ import annotations
 import os
 import secrets
 import stat
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
 
+from ...detached import within
 from ...mounts import mount_of
-
-T = TypeVar("T")
 
 #: Where RunPod mounts volumes: in pods, and in serverless workers (the same volume).
 USUAL_PLACES = (Path("/workspace"), Path("/runpod-volume"))
@@ -44,8 +41,14 @@ def find_volume(given: str | None, places: Sequence[Path] = USUAL_PLACES) -> Pat
     """Return the folder that was given, else the usual place that is mounted, else the one that is there."""
     if given is not None:
         return Path(given).absolute()
-    there = [place for place in places if place.is_dir()]
+    there = [place for place in places if _there(place)]
     return next((place for place in there if os.path.ismount(place)), there[0] if there else None)
+
+
+def find_volume_within(seconds: float, given: str | None, places: Sequence[Path] = USUAL_PLACES) -> Path | None:
+    """Return the same; where that look hangs, the first place: whoever tries it says so."""
+    found = within(seconds, "volume", lambda: (find_volume(given, places),))
+    return found[0] if found is not None else places[0]
 
 
 def probe_volume(path: Path) -> Volume:
@@ -57,8 +60,11 @@ def probe_volume(path: Path) -> Volume:
         network=None if mount is None else mount.network,
         file_system=None if mount is None else mount.file_system,
     )
-    if not path.is_dir():
-        return _with(facts, problem="it is not there")
+    try:
+        if not path.is_dir():
+            return _with(facts, problem="it is not there")
+    except OSError as err:
+        return _with(facts, problem=err.strerror or str(err))
     facts = _with(facts, there=True)
     name = path / f".comfystow-probe-{os.getpid()}-{secrets.token_hex(4)}"
     try:
@@ -83,16 +89,11 @@ def probe_volume(path: Path) -> Volume:
         name.unlink(missing_ok=True)
 
 
-def within(seconds: float, look: Callable[[], T]) -> T | None:
-    """Do something that touches the volume in a thread of its own; None where it does not come back in time.
-
-    A network volume whose server is away hangs whoever touches it, and no signal ends that.
-    """
-    found: list[T] = []
-    thread = threading.Thread(target=lambda: found.append(look()), name="volume", daemon=True)
-    thread.start()
-    thread.join(seconds)
-    return found[0] if found else None
+def _there(place: Path) -> bool:
+    try:
+        return place.is_dir()
+    except OSError:  # it is, and broken: whoever tries it says so
+        return True
 
 
 def _link(name: Path) -> None:

@@ -48,6 +48,8 @@ def read_wishes(settings: Settings) -> Wishes:
             wish = read(settings, volume)
         except StowError as err:
             problems.append(describe(err))
+        except OSError as err:
+            problems.append(f"{volume}: {err.strerror or err}")
         else:
             found += [wish] if wish is not None else []
     return Wishes(all=tuple(found), problems=tuple(problems))

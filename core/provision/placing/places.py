@@ -25,6 +25,10 @@ from .space import check_space, shortage_bytes
 class FolderPlaces:
     """Decides by the layout and looks at the disk, in threads."""
 
+    def __init__(self, lease_seconds: float) -> None:
+        """`lease_seconds`: age of a heartbeat after which another engine has left its part."""
+        self._lease_seconds = lease_seconds
+
     def check(self, request: DownloadRequest, layout: FolderLayout, *, allow_pickle: bool) -> None:
         """Refuse what can be refused unseen. Raises: UsageError and its kinds."""
         check_request(request, layout, allow_pickle=allow_pickle)
@@ -71,4 +75,4 @@ class FolderPlaces:
             return
         part_dir = Path(download.part_dir) if download.part_dir is not None else None
         with contextlib.suppress(OSError):
-            await asyncio.to_thread(abandon_part, Path(download.dest_path), part_dir)
+            await asyncio.to_thread(abandon_part, Path(download.dest_path), part_dir, self._lease_seconds)

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from ...offsets import read_at
-from ..job import TransferLimits, journal_path, part_path
+from ..job import journal_path, part_path
 from .advisory import try_lock
 from .journal import Lease, decode, may_take
 from .machine import Machine, process_alive
@@ -17,15 +17,18 @@ from .space import on_network
 _FLAGS = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
-def abandon_part(dest: Path, part_dir: Path | None = None) -> bool:
-    """Delete what a transfer to `dest` left; false when another engine works on it. Raises: OSError."""
+def abandon_part(dest: Path, part_dir: Path | None, lease_seconds: float) -> bool:
+    """Delete what a transfer to `dest` left; false when another engine works on it. Raises: OSError.
+
+    On a network volume that engine is there while its last heartbeat is younger than `lease_seconds`.
+    """
     part = part_path(dest, part_dir)
     try:
         journal = os.open(journal_path(part), _FLAGS)
     except FileNotFoundError:
         journal = -1
     try:
-        if journal >= 0 and _held(part, journal):
+        if journal >= 0 and _held(part, journal, lease_seconds):
             return False
         discard_part(dest, part_dir)
         return True
@@ -34,7 +37,7 @@ def abandon_part(dest: Path, part_dir: Path | None = None) -> bool:
             os.close(journal)
 
 
-def _held(part: Path, journal: int) -> bool:
+def _held(part: Path, journal: int, lease_seconds: float) -> bool:
     took = try_lock(journal)
     if took is False:
         return True
@@ -47,5 +50,4 @@ def _held(part: Path, journal: int) -> bool:
         return False
     alive = process_alive(lease.pid) if near else None
     nobody = Lease(owner="", boot_id="", pid_namespace="", pid=-1, heartbeat_at=None)
-    timeout = TransferLimits().lease_timeout_seconds
-    return not may_take(lease, now=time.time(), mine=nobody, timeout_seconds=timeout, process_alive=alive)
+    return not may_take(lease, now=time.time(), mine=nobody, timeout_seconds=lease_seconds, process_alive=alive)
