@@ -15,23 +15,15 @@ from comfystow.core.config import load_settings
 from comfystow.core.engine.connection import connect, headers_for, send
 from comfystow.core.engine.sync_client import SyncEngineClient
 from comfystow.core.errors import StowError
-from support.engines import end_engines, engine_environment, make_state
+from support.engines import served
 from support.models import write_lora
 
 
 @pytest.fixture
-def client(
-    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[SyncEngineClient]:
+def client(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SyncEngineClient]:
     """Give a client of an engine over `tmp_path/models`."""
-    state = make_state(tmp_path)
-    for name, value in engine_environment(tmp_path_factory.mktemp("r")).items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("COMFYSTOW_ENGINE_IDLE_SECONDS", "60")
-    with SyncEngineClient(state, load_settings()) as opened:
-        opened.call("GET", "/engine")
+    with served(tmp_path, tmp_path_factory.mktemp("r")) as opened:
         yield opened
-    end_engines(state)
 
 
 def from_elsewhere(client: SyncEngineClient, method: str, path: str, body: object = None) -> tuple[int, dict]:
@@ -109,16 +101,8 @@ def test_a_wrong_wish_is_refused(shared: SyncEngineClient, path: str, body: dict
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SyncEngineClient]:
     """Give a client of an engine with an empty library."""
-    base = tmp_path_factory.mktemp("shared")
-    state = make_state(base)
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in engine_environment(tmp_path_factory.mktemp("r")).items():
-            patch.setenv(name, value)
-        patch.setenv("COMFYSTOW_ENGINE_IDLE_SECONDS", "60")
-        with SyncEngineClient(state, load_settings()) as opened:
-            opened.call("GET", "/engine")
-            yield opened
-    end_engines(state)
+    with served(tmp_path_factory.mktemp("shared"), tmp_path_factory.mktemp("r")) as opened:
+        yield opened
 
 
 def test_events_tell_how_far_a_change_is_without_paths(client: SyncEngineClient, tmp_path: Path) -> None:
@@ -196,17 +180,11 @@ def test_a_plan_that_takes_long_is_stopped(client: SyncEngineClient, tmp_path: P
 def test_not_enough_space_is_told_before_anything_is_copied(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, far: Path
 ) -> None:
-    state = make_state(tmp_path)
-    for name, value in engine_environment(tmp_path_factory.mktemp("r")).items():
-        monkeypatch.setenv(name, value)
     monkeypatch.setenv("COMFYSTOW_FREE_SPACE_FLOOR_BYTES", str(1 << 60))
     write_lora(far / "x.safetensors")
-    try:
-        with SyncEngineClient(state, load_settings()) as client:
-            plan = client.call("POST", "/library/organise", {"directory": str(far), "link": "copy"})
-            with pytest.raises(StowError) as caught:
-                client.call("POST", "/library/organise", {"apply": plan["id"]})
-            assert (caught.value.code, caught.value.exit_code) == ("not_enough_space", 5)
-            assert os.listdir(tmp_path / "models") == []
-    finally:
-        end_engines(state)
+    with served(tmp_path, tmp_path_factory.mktemp("r")) as client:
+        plan = client.call("POST", "/library/organise", {"directory": str(far), "link": "copy"})
+        with pytest.raises(StowError) as caught:
+            client.call("POST", "/library/organise", {"apply": plan["id"]})
+        assert (caught.value.code, caught.value.exit_code) == ("not_enough_space", 5)
+        assert os.listdir(tmp_path / "models") == []

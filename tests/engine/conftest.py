@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from comfystow.core.config import Settings, load_settings
 from comfystow.core.engine.sync_client import SyncEngineClient
-from support.engines import end_engines, engine_environment, make_state
+from support.engines import end_engines, engine_environment, make_state, served
 
 
 @pytest.fixture
@@ -31,16 +31,8 @@ def state_dir(tmp_path: Path, run_dir: Path) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def shared_client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SyncEngineClient]:
     """Give a client of an engine that the tests of one file share, with an empty queue that stays empty."""
-    base = tmp_path_factory.mktemp("shared")
-    state = make_state(base)
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in engine_environment(tmp_path_factory.mktemp("r")).items():
-            patch.setenv(name, value)
-        patch.setenv("COMFYSTOW_ENGINE_IDLE_SECONDS", "60")
-        with SyncEngineClient(state, load_settings()) as client:
-            client.call("GET", "/engine")
-            yield client
-    end_engines(state)
+    with served(tmp_path_factory.mktemp("shared"), tmp_path_factory.mktemp("r")) as client:
+        yield client
 
 
 @pytest.fixture

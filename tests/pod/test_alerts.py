@@ -7,23 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from comfystow.core.config import load_settings
 from comfystow.core.engine.sync_client import SyncEngineClient
 from comfystow.core.errors import NotFoundHereError
 from comfystow.core.records.json import to_json
 from comfystow.core.records.pod import PodState, ServiceState, ServiceStatus
-from support.engines import end_engines, engine_environment, make_state, wait_for
+from support.engines import served, wait_for
 
 
 @pytest.fixture
 def client(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    for name, value in engine_environment(tmp_path_factory.mktemp("r")).items():
-        monkeypatch.setenv(name, value)
     monkeypatch.setenv("COMFYSTOW_ALERT_INTERVAL_SECONDS", "0.1")
-    state = make_state(tmp_path)
-    with SyncEngineClient(state, load_settings()) as opened:
+    with served(tmp_path, tmp_path_factory.mktemp("r")) as opened:
         yield opened
-    end_engines(state)
 
 
 def tell(client: SyncEngineClient, state: ServiceState, restarts: int = 0, **more: float) -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+from comfystow.core.config import load_settings
 from comfystow.core.engine.installation import bare_layout
+from comfystow.core.engine.sync_client import SyncEngineClient
 from comfystow.core.records.json import to_json
 from comfystow.core.sessions import LastLayout
 
@@ -74,6 +78,21 @@ def end_engines(state_dir: Path) -> None:
         time.sleep(0.02)
     for pid in living_engines(state_dir):
         kill(pid, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def served(base: Path, run_dir: Path) -> Iterator[SyncEngineClient]:
+    """Give a client of an engine over `base/models`; its environment is this process's too, and both end with it."""
+    state = make_state(base)
+    with contextlib.ExitStack() as stack:
+        stack.callback(end_engines, state)
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        for name, value in engine_environment(run_dir).items():
+            patch.setenv(name, value)
+        patch.setenv("COMFYSTOW_ENGINE_IDLE_SECONDS", "60")
+        client = stack.enter_context(SyncEngineClient(state, load_settings()))
+        client.call("GET", "/engine")
+        yield client
 
 
 def kill(pid: int, number: int = signal.SIGKILL) -> None:
