@@ -91,6 +91,8 @@ def join_within(root: Path, relative: PathComponent | RelativePath) -> Path:
             f"`{relative}` cannot be spelt in this system's encoding, {sys.getfilesystemencoding()}",
             hint="start it with LC_ALL=C.UTF-8, or choose another name",
         ) from None
+    if path.parent == root:
+        return path  # one component: no link lies between the two
     real_root = Path(os.path.realpath(root))
     real = Path(os.path.realpath(path.parent)) / path.name
     if not real.is_relative_to(real_root):

@@ -101,6 +101,18 @@ class _Contents:
         return self._by_digest.get(holdings.digest(model.path, model.facts))
 
 
+@dataclass(frozen=True, slots=True)
+class _Home:
+    """A folder of ComfyUI: the directory that takes new files, and the real paths of all of its directories."""
+
+    root: Path
+    directories: tuple[str, ...]
+
+    def holds(self, real: str) -> bool:
+        """Tell whether a real path lies in it."""
+        return any(_is_below(real, directory) for directory in self.directories)
+
+
 class Organiser:
     """Plans one folder. `tick` is told of every file that was looked at, and may raise InterruptedError."""
 
@@ -122,6 +134,8 @@ class Organiser:
         self._tick = tick
         self._volumes = Volumes()
         self._actions: list[Action] = []
+        self._homes: dict[str, _Home | None] = {}
+        self._real: dict[str, str] = {}
         self._names: dict[str, dict[str, str]] = {}
         self._planned: dict[str, Action] = {}
         self._contents: dict[tuple[int, str], _Contents] = {}
@@ -176,14 +190,13 @@ class Organiser:
         return None
 
     def _placed(self, row: Action, model: Incoming, folder: str) -> Action:
-        root = self._layout.destination(folder)
-        if root is None or not holds_models(self._layout, folder, root):
+        home = self._home(folder)
+        if home is None:
             return row._replace(conflict=f"this ComfyUI has no folder `{folder}`: make it, or choose another")
-        target = str(join_within(root, safe_component(model.name)))
-        here = self._within(model.path, folder)
-        if here is not None:
+        target = str(join_within(home.root, safe_component(model.name)))
+        if home.holds(self._real_parent(model.path)):
             return row._replace(act=Act.SKIP, target=model.path, reason=f"it lies in `{folder}` already")
-        same = self._same_content(model, folder)
+        same = self._same_content(model, folder, home)
         if same is not None:
             return row._replace(act=Act.SKIP, target=same, reason="the same content is there already")
         if (taken := self._taken(target)) is not None:
@@ -206,19 +219,29 @@ class Organiser:
         act = Act.MOVE if self._wishes.link is LinkPolicy.MOVE else Act.LINK
         return row._replace(act=act, spare=self._spare_of(target, row.number))
 
-    def _within(self, path: str, folder: str) -> str | None:
-        parent = os.path.realpath(os.path.dirname(path))  # noqa: PTH120
-        roots = self._layout.folders[folder].directories if folder in self._layout.folders else ()
-        return next(
-            (str(root) for root in roots if _is_below(parent, os.path.realpath(root))),
-            None,
-        )
+    def _home(self, folder: str) -> _Home | None:
+        """Return where models of a folder go; None where it takes none."""
+        if folder not in self._homes:
+            root = self._layout.destination(folder)
+            if root is None or not holds_models(self._layout, folder, root):
+                self._homes[folder] = None
+            else:
+                directories = self._layout.folders[folder].directories
+                self._homes[folder] = _Home(root, tuple(map(os.path.realpath, directories)))
+        return self._homes[folder]
 
-    def _same_content(self, model: Incoming, folder: str) -> str | None:
+    def _real_parent(self, path: str) -> str:
+        """Return where a file lies, through all links; asked once for each folder of a plan of many thousands."""
+        parent = os.path.dirname(path)  # noqa: PTH120
+        if parent not in self._real:
+            self._real[parent] = os.path.realpath(parent)
+        return self._real[parent]
+
+    def _same_content(self, model: Incoming, folder: str, home: _Home) -> str | None:
         """Return where the library, or an earlier row of this plan, has the same bytes for this folder."""
         size = model.facts.size_bytes
         if (size, folder) not in self._contents:
-            there = [path for path in self._holdings.of_size(size) if self._within(path, folder)]
+            there = [path for path in self._holdings.of_size(size) if home.holds(self._real_parent(path))]
             self._contents[size, folder] = _Contents([(path, path) for path in there])
         return self._contents[size, folder].find(model, self._holdings)
 

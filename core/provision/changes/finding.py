@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ...errors import DangerousPickleError, HeaderError, NotAModelError
+from ...headers.classify import classify
 from ...headers.model_header import Read
 from ...headers.names import guess_folder
 from ...headers.pickles import refuse_danger
 from ...library.changes.organise import Finding
 from ...paths import PICKLE_SUFFIXES
 from ...records.model import canonical_folder
-from ...sources.inspection import inspect_header, parse_header
+from ...sources.inspection import parse_header
 
 _SNIFF_BYTES = 4096
 _MOST_EVIDENCE = 3
@@ -46,14 +47,14 @@ class Finder:
                 if header.fits(size_bytes) is False:
                     described = header.expected_size_bytes
                     return _damaged(f"it has {size_bytes} bytes, and its header describes {described}")
-                found = inspect_header(path.name, header, size_bytes)
+                found = classify(header)
             except DangerousPickleError as err:
                 return Finding(trouble=err.message)
             except (HeaderError, NotAModelError) as err:
                 return _damaged(err.message)
         return Finding(
             folder=found.folder,
-            kind=found.kind,
+            kind=found.kind.value if found.kind is not None else None,
             base_model=found.base_model,
             evidence="; ".join(found.evidence[:_MOST_EVIDENCE]),
             choices=found.alternatives,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ...library.index.index import LibraryIndex
 from ...library.index.keep import set_facts
-from ...library.reading.hashing import hash_file
+from ...library.reading.hashing import hash_file, hash_sha256
 from ...library.reading.proof import facts_of
 from ...records.change import FileFacts
 from ...records.library import LibraryFile
@@ -38,7 +38,7 @@ class IndexHoldings:
     def _digest(self, path: str, facts: FileFacts) -> str:
         file = self._of_size(facts.size_bytes).get(path)
         if file is None or file.mtime_ns != facts.mtime_ns:
-            return hash_file(Path(path), self._read).sha256
+            return hash_sha256(Path(path), self._read)
         if file.sha256 is not None:
             return file.sha256
         found = hash_file(Path(path), self._read)

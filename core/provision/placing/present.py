@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,10 +10,11 @@ from pathlib import Path
 from ...downloads.placement import Existing
 from ...errors import ChecksumMismatchError, NameTakenError
 from ...library.changes.link import NO_LINKS, make_copy, make_reflink
+from ...library.reading.hashing import hash_sha256
 from ...publish import rename_without_replacing, sync_folder
 from ...records.download import Verified
 from ...records.source import Digest, ResolvedFile
-from ...units import MIB, format_bytes
+from ...units import format_bytes
 
 _SUGGESTIONS = 100
 
@@ -111,14 +111,12 @@ def _compared(dest: Path, file: ResolvedFile, cancelled: Callable[[], bool]) -> 
 
 def sha256_of(path: Path, cancelled: Callable[[], bool]) -> Digest:
     """Hash a file. Raises: OSError; InterruptedError: `cancelled` said so."""
-    digest = hashlib.sha256()
-    buffer = memoryview(bytearray(4 * MIB))
-    with path.open("rb", buffering=0) as stream:
-        while count := stream.readinto(buffer):
-            if cancelled():
-                raise InterruptedError("cancelled")
-            digest.update(buffer[:count])
-    return Digest("sha256", digest.hexdigest())
+
+    def read(_count: int) -> None:
+        if cancelled():
+            raise InterruptedError("cancelled")
+
+    return Digest("sha256", hash_sha256(path, read))
 
 
 def _taken(dest: Path, why: str) -> NameTakenError:
