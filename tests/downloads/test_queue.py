@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import time
 from dataclasses import replace
 
 import pytest
@@ -13,10 +14,12 @@ from comfystow.core.downloads.store import DownloadStore
 from comfystow.core.errors import AccessError, ConflictError, ForbiddenTypeError, NotFoundHereError, StowError
 from comfystow.core.records.download import MOVES, Download, DownloadRequest, DownloadState, Verified
 from comfystow.core.records.model import Folder, FolderLayout
+from comfystow.core.transfer.part.journal import Lease, decode, encode, frame
 from support.queues import LORA, TAESD, TAESD_BYTES, Stage, listening, reached, request
 
 S = DownloadState
-FILE = "Comfy-Stow/taesd-demo/taesd.safetensors"
+NAME = "taesd.safetensors"
+FILE = f"Comfy-Stow/taesd-demo/{NAME}"
 
 
 async def test_a_file_arrives_whole_under_its_name(stage: Stage) -> None:
@@ -92,6 +95,27 @@ async def test_cancelled_leaves_nothing_and_can_be_tried_again(stage: Stage) -> 
         stage.hub.clear_faults(rule)
         await runtime.downloads.retry(taken.id)
         assert (await runtime.downloads.wait(taken.id)).state is S.COMPLETED
+
+
+@pytest.mark.parametrize(("lease_seconds", "left"), [(5.0, []), (300.0, [f"vae/{NAME}.part", f"vae/{NAME}.part.json"])])
+async def test_part_of_a_network_volume_is_another_machine_s_for_as_long_as_the_setting_says(
+    stage: Stage, monkeypatch, lease_seconds: float, left: list[str]
+) -> None:
+    monkeypatch.setattr("comfystow.core.transfer.part.abandon.on_network", lambda path: True)
+    stage.hub.fault("rate", file="taesd*", bytes_per_second=300_000)
+    async with stage.runtime(lease_timeout_seconds=lease_seconds) as runtime:
+        taken = await runtime.downloads.submit(request())
+        await reached(runtime, taken.id, lambda download: download.bytes_done > 0)
+        await runtime.downloads.pause(taken.id)
+        lease = Lease(owner="other", boot_id="b", pid_namespace="n", pid=1, heartbeat_at=time.time() - 30)
+        journal = stage.models / "vae" / f"{NAME}.part.json"
+        record, sequence = decode(journal.read_bytes())
+        place, line = frame(encode(replace(record, lease=lease), sequence + 1), sequence + 1)
+        with journal.open("r+b") as file:
+            file.seek(place)
+            file.write(line)
+        await runtime.downloads.cancel(taken.id)
+        assert stage.files() == left
 
 
 async def test_a_closed_engine_goes_on_where_it_was(stage: Stage) -> None:

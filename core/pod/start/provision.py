@@ -108,12 +108,19 @@ class Provisioning:
             changed = event["data"].get("downloads", [])
         elif event["topic"] == "hello" or event["data"].get("kind") == "lost":
             changed = (await client.call("GET", "/downloads"))["downloads"]
+            self._forget_all_but({row["id"] for row in changed})
         else:
             return
         for row in changed:
             if row["id"] in self._downloads:
                 self._downloads[row["id"]] = row
         self._look()
+
+    def _forget_all_but(self, listed: set[str]) -> None:
+        """Leave out what the list has forgotten, which is over, unless we heard how it ended."""
+        kept = {known for known, row in self._downloads.items() if known in listed or row["state"] in _OVER}
+        self._downloads = {known: row for known, row in self._downloads.items() if known in kept}
+        self._before &= kept
 
     def _look(self) -> None:
         rows = [self._downloads[known] for known in self._before]
