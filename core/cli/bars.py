@@ -11,7 +11,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColum
 from rich.text import Text
 
 from ..units import format_duration
-from .progress import line_of, name_of
+from .line import line_of, name_of
 
 _ENDED = frozenset({"completed", "failed", "cancelled", "paused", "waiting"})
 

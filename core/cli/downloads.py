@@ -9,9 +9,9 @@ from ..engine.sync_client import SyncEngineClient
 from ..errors import StowError, UsageError
 from ..units import parse_size
 from .fetch import follow
+from .line import line_of
 from .options import add_common, client_of, installation_of
 from .output import exit_code_of, say, show, show_error, show_json
-from .progress import line_of
 
 _VERBS = ("pause", "resume", "cancel", "retry")
 _ON_ALL = {"pause": "pause-all", "resume": "resume-all", "retry": "retry-failed"}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ..errors import StowError
 from ..net.credentials import Credentials
+from ..net.location import FIRST_BYTE, locate
 from ..records.download import Download, WaitingFor
 from ..records.session import Session
 from .network import Networks
@@ -86,7 +87,7 @@ class Waits:
         network, credentials = self._networks.of(session), self._networks.credentials(session)
         try:
             file = await network.sources.resolve(network.sources.parse(download.request.source), credentials)
-            await network.client.locate(file.url, credentials=credentials)
+            await locate(network.client, file.url, credentials=credentials, span=FIRST_BYTE)
         except StowError:
             return False
         return True

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     import aiohttp
 
-    from .location import Location
     from .pinning import PinnedSession
     from .socks import SocksProxy
 
@@ -117,31 +116,6 @@ class HttpClient:
             if len(body) > max_body_bytes:
                 raise ServerError(f"`{redact(url)}` answered with more than {max_body_bytes} bytes")
             return Response(url=url, status=reply.status, headers=reply.headers, body=body)
-
-    async def get_json(
-        self, url: str, *, credentials: Credentials | None = None, method: str = "GET", json: object = None
-    ) -> Any:
-        """Ask an API; redirects are followed, and a refusal is raised as its own error."""
-        from .location import locate
-
-        location = await locate(
-            self, url, credentials=credentials, method=method, json=json, max_body_bytes=MAX_BODY_BYTES
-        )
-        return location.response.json()
-
-    async def locate(
-        self,
-        url: str,
-        *,
-        credentials: Credentials | None = None,
-        range_first_byte: bool = True,
-        first_bytes: int = 1,
-    ) -> Location:
-        """Walk along the redirects to where the bytes are, and ask for the first ones to see size and ranges."""
-        from .location import locate
-
-        span = (0, first_bytes) if range_first_byte else None
-        return await locate(self, url, credentials=credentials, span=span)
 
     @asynccontextmanager
     async def open(

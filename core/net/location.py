@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
 from ..errors import RangeRefusedError, ServerError
 from ..paths import PathComponent
 from .answers import REDIRECTS
-from .client import Response
+from .client import MAX_BODY_BYTES, HttpClient, Response
+from .credentials import Credentials
 from .disposition import suggested_name
 from .egress import MAX_HOPS
 from .hosts import origin_of
@@ -24,8 +25,8 @@ from .secrets import redact
 if TYPE_CHECKING:
     import aiohttp
 
-    from .client import HttpClient
-    from .credentials import Credentials
+#: The span that shows size and ranges.
+FIRST_BYTE = (0, 1)
 
 _CONTENT_RANGE = re.compile(r"bytes\s+(?:(\d{1,19})-(\d{1,19})|\*)/(\d{1,19}|\*)", re.IGNORECASE)
 _MAX_LENGTH_DIGITS = 19
@@ -110,6 +111,16 @@ async def locate(
                 )
             body = await client.read(reply, limit) if limit else b""
             return _arrived(reply, here, tuple(hops), body, span=span)
+
+
+async def get_json(
+    client: HttpClient, url: str, *, credentials: Credentials | None = None, method: str = "GET", json: object = None
+) -> Any:
+    """Ask an API; redirects are followed, and a refusal is raised as its own error."""
+    location = await locate(
+        client, url, credentials=credentials, method=method, json=json, max_body_bytes=MAX_BODY_BYTES
+    )
+    return location.response.json()
 
 
 def _next_url(here: str, target: str) -> str:

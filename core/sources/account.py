@@ -8,6 +8,7 @@ from ..config import Settings
 from ..errors import AuthRequiredError, UsageError
 from ..net.client import HttpClient
 from ..net.credentials import CIVITAI, HUGGINGFACE, Credentials, known_provider
+from ..net.location import get_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,9 +31,9 @@ async def check_token(client: HttpClient, settings: Settings, credentials: Crede
     if not credentials.has_token(name):
         raise AuthRequiredError(f"there is no token for {name}", hint=f"store one with `comfystow auth set {name}`")
     if name == HUGGINGFACE:
-        data = await client.get_json(f"{settings.hf_endpoint.rstrip('/')}/api/whoami-v2", credentials=credentials)
+        data = await get_json(client, f"{settings.hf_endpoint.rstrip('/')}/api/whoami-v2", credentials=credentials)
         return Account(provider=name, user=_text(data, "name"), scope=_hub_scope(data))
-    data = await client.get_json(f"{settings.civitai_endpoint.rstrip('/')}/api/v1/me", credentials=credentials)
+    data = await get_json(client, f"{settings.civitai_endpoint.rstrip('/')}/api/v1/me", credentials=credentials)
     return Account(provider=name, user=_text(data, "username"), scope=_text(data, "tier") or None)
 
 

@@ -22,7 +22,7 @@ from ..errors import (
 from ..net.client import HttpClient
 from ..net.credentials import Credentials
 from ..net.hosts import CIVITAI_HOSTS, origin_of
-from ..net.location import Location
+from ..net.location import FIRST_BYTE, Location, get_json, locate
 from ..paths import safe_component
 from ..records.source import CivitaiSource, Digest, ResolvedFile
 from .civitai_errors import civitai_explainer, downloads_disabled, login_required
@@ -156,12 +156,12 @@ class Civitai:
     async def _ask(self, route: str, credentials: Credentials | None, *, body: object = None) -> Any:
         async def ask(url: str, credentials: Credentials | None) -> Any:
             method = "GET" if body is None else "POST"
-            return await self._client.get_json(url, credentials=credentials, method=method, json=body)
+            return await get_json(self._client, url, credentials=credentials, method=method, json=body)
 
         return (await self._first_site(f"/api/v1/{route}", credentials, ask))[1]
 
     async def _locate(self, url: str, credentials: Credentials | None) -> Location:
-        location = await self._client.locate(url, credentials=credentials)
+        location = await locate(self._client, url, credentials=credentials, span=FIRST_BYTE)
         content_type = location.headers.get("Content-Type", "")
         if self.is_own(location.url) and content_type.startswith("text/html"):
             if urlsplit(location.url).path.startswith("/login"):

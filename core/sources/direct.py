@@ -12,7 +12,7 @@ from ..errors import AuthRequiredError, NotAModelError
 from ..headers.sniff import SNIFF_BYTES, Content, sniff
 from ..net.client import HttpClient
 from ..net.credentials import Credentials
-from ..net.location import Location
+from ..net.location import Location, locate
 from ..net.secrets import redact
 from ..paths import has_model_suffix
 from ..records.source import Digest, ResolvedFile, UrlSource
@@ -23,7 +23,7 @@ async def resolve_url(client: HttpClient, source: UrlSource, credentials: Creden
 
     Raises: NotAModelError: a page, a pointer or an error; AuthRequiredError: a login page; and refusals.
     """
-    location = await client.locate(source.url, credentials=credentials, first_bytes=SNIFF_BYTES)
+    location = await locate(client, source.url, credentials=credentials, span=(0, SNIFF_BYTES))
     refuse_page(location, source.url)
     name = location.filename
     if name is None:

@@ -17,7 +17,7 @@ from ..errors import ServerError
 from ..net.client import MAX_BODY_BYTES, HttpClient
 from ..net.credentials import Credentials
 from ..net.hosts import origin_of
-from ..net.location import locate
+from ..net.location import get_json, locate
 from ..records.source import Digest, HuggingFaceSource
 
 _MAX_FILES = 20_000
@@ -40,7 +40,7 @@ async def list_tree(
     """Return the commit and all files below the source's folder. Raises: SourceError, ServerError."""
     base = f"{endpoint}/api/{source.repo_type.value}s/{source.repo_id}"
     revision = quote(source.revision or "main", safe="")
-    info = await client.get_json(f"{base}/revision/{revision}", credentials=credentials)
+    info = await get_json(client, f"{base}/revision/{revision}", credentials=credentials)
     commit = info.get("sha") if isinstance(info, dict) else None
     if not isinstance(commit, str) or re.fullmatch(r"[0-9a-f]{40}", commit) is None:
         raise ServerError(f"`{source.repo_id}`: the answer names no commit", hint="it is tried again")

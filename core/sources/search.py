@@ -17,6 +17,7 @@ from ..config import Settings
 from ..errors import InvalidReferenceError, StowError, UsageError
 from ..net.client import HttpClient
 from ..net.credentials import CIVITAI, HUGGINGFACE, Credentials
+from ..net.location import get_json
 from ..records.download import ErrorInfo
 from ..records.source import CivitaiSource
 from .civitai import Civitai
@@ -161,7 +162,7 @@ class Search:
         query += [("expand", name) for name in ("downloads", "likes", "gated", "tags")]
         if folder_name == "loras":
             query.append(("filter", "lora"))
-        data = await self._client.get_json(f"{self._endpoint}/api/models?{urlencode(query)}", credentials=credentials)
+        data = await get_json(self._client, f"{self._endpoint}/api/models?{urlencode(query)}", credentials=credentials)
         return [hit for row in (data if isinstance(data, list) else []) if (hit := self._hub_hit(row)) is not None]
 
     def _hub_hit(self, row: Any) -> SearchHit | None:

@@ -12,6 +12,7 @@ from ..config import Settings
 from ..errors import StowError
 from ..net.client import HttpClient
 from ..net.credentials import Credentials
+from ..net.location import get_json
 from ..records.source import CivitaiSource, HuggingFaceSource, RepoType, ResolvedFile
 
 _log = logging.getLogger("comfystow.sources")
@@ -67,7 +68,7 @@ class TermsReader:
         wanted = "expand=cardData" if repo_type is RepoType.SPACE else "expand=cardData&expand=gated"
         url = f"{self._endpoint}/api/{repo_type.value}s/{quote(repo_id)}?{wanted}"
         try:
-            return read_card(await self._client.get_json(url, credentials=credentials))
+            return read_card(await get_json(self._client, url, credentials=credentials))
         except StowError as err:
             _log.info("the terms of %s are not known: %s", repo_id, err.message)
             return None

@@ -26,6 +26,7 @@ from ..errors import ServerError, StowError
 from ..net.client import HttpClient
 from ..net.credentials import Credentials
 from ..net.hosts import origin_of
+from ..net.location import get_json
 from ..net.secrets import scrub
 from ..records.download import DownloadState
 from ..records.source import HuggingFaceSource, ResolvedFile
@@ -75,7 +76,7 @@ async def ask_pass(client: HttpClient, file: ResolvedFile, credentials: Credenti
     route = _route(head.headers, file.url)
     if _HASH.fullmatch(hash_) is None or route is None:
         return None
-    told = await client.get_json(route, credentials=credentials)
+    told = await get_json(client, route, credentials=credentials)
     try:
         endpoint, token, expires_at = str(told["casUrl"]), str(told["accessToken"]), int(told["exp"])
     except (KeyError, TypeError, ValueError):

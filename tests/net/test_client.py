@@ -26,6 +26,7 @@ from comfystow.core.net.client import HttpClient, HttpLimits
 from comfystow.core.net.credentials import Credentials
 from comfystow.core.net.egress import EgressGate
 from comfystow.core.net.hosts import AllowList
+from comfystow.core.net.location import FIRST_BYTE, get_json, locate
 from comfystow.core.net.proxies import Proxies
 from comfystow.core.net.ranged import read_range
 from support.wayout import way_out
@@ -39,7 +40,9 @@ def url(hub) -> str:
 
 
 async def test_a_walk_ends_where_the_bytes_are(hub, way) -> None:
-    found = await way.client.locate(f"{hub.hf_url}/Comfy-Stow/taesd-old-name/resolve/main/taesd.safetensors")
+    found = await locate(
+        way.client, f"{hub.hf_url}/Comfy-Stow/taesd-old-name/resolve/main/taesd.safetensors", span=FIRST_BYTE
+    )
     assert [hop.status for hop in found.hops] == [307, 302]
     assert found.url.startswith(hub.cdn_url)
     assert (found.status, found.size_bytes, found.accepts_ranges) == (206, 4903146, True)
@@ -50,20 +53,20 @@ async def test_a_walk_ends_where_the_bytes_are(hub, way) -> None:
 
 async def test_a_server_without_ranges_is_seen_and_its_size_too(hub, way, url: str) -> None:
     hub.fault("ignore_range")
-    found = await way.client.locate(url)
+    found = await locate(way.client, url, span=FIRST_BYTE)
     assert (found.status, found.size_bytes, found.accepts_ranges) == (200, len(DATA), False)
 
 
 async def test_an_unknown_length_is_none(hub, way, url: str) -> None:
     hub.fault("no_length")
     hub.fault("ignore_range")
-    found = await way.client.locate(url)
+    found = await locate(way.client, url, span=FIRST_BYTE)
     assert found.size_bytes is None
 
 
 async def test_the_length_of_a_compressed_body_is_not_the_files(hub, way, url: str) -> None:
     hub.fault("gzip")
-    found = await way.client.locate(url)
+    found = await locate(way.client, url, span=FIRST_BYTE)
     assert found.size_bytes != len(gzip.compress(DATA))
     assert not found.accepts_ranges
 
@@ -76,7 +79,7 @@ async def test_the_length_of_a_compressed_body_is_not_the_files(hub, way, url: s
 async def test_each_refusal_is_its_own_error(hub, way, url: str, status: int, error: type[StowError]) -> None:
     hub.fault("status", path="/direct/*", status=status, retry_after=7)
     with pytest.raises(error) as caught:
-        await way.client.locate(f"{url}?token=secret123")
+        await locate(way.client, f"{url}?token=secret123", span=FIRST_BYTE)
     assert str(status) in str(caught.value)
     assert "secret123" not in f"{caught.value} {caught.value.hint}"
     assert caught.value.hint
@@ -107,7 +110,7 @@ async def test_a_redirect_loop_ends(hub, way, url: str) -> None:
     hub.fault("redirect_loop", origin="cdn", path="/direct/*")
     hub.clear_requests()
     with pytest.raises(ServerError, match="redirects more than 10 times"):
-        await way.client.locate(url)
+        await locate(way.client, url, span=FIRST_BYTE)
     assert len(hub.requests(origin="cdn")) == 11
 
 
@@ -120,7 +123,7 @@ async def test_a_server_that_fails_is_told_and_not_waited_for(hub, url, fault, p
     async with way_out(hub, response_timeout_seconds=0.5, stall_timeout_seconds=0.5) as way:
         hub.fault(fault, origin="cdn", path="/direct/*", **parameters)
         with pytest.raises(error):
-            await way.client.locate(url)
+            await locate(way.client, url, span=FIRST_BYTE)
 
 
 async def test_a_refused_connection_is_told(way, hub) -> None:
@@ -130,7 +133,7 @@ async def test_a_refused_connection_is_told(way, hub) -> None:
     await server.wait_closed()
     async with way_out(hub, allow=(f"127.0.0.1:{port}",)) as reaching:
         with pytest.raises(ConnectFailedError, match="cannot connect"):
-            await reaching.client.locate(f"http://127.0.0.1:{port}/x")
+            await locate(reaching.client, f"http://127.0.0.1:{port}/x", span=FIRST_BYTE)
 
 
 async def test_a_certificate_that_nobody_vouches_for_is_refused(hub, tmp_path) -> None:
@@ -145,7 +148,7 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused(hub, tmp_path) -
     try:
         async with way_out(hub, allow=(f"127.0.0.1:{port}",)) as way:
             with pytest.raises(CertificateError, match="certificate"):
-                await way.client.locate(f"https://127.0.0.1:{port}/x")
+                await locate(way.client, f"https://127.0.0.1:{port}/x", span=FIRST_BYTE)
     finally:
         server.close()
 
@@ -170,7 +173,7 @@ async def test_a_proxy_is_asked_for_the_name_and_nobody_resolves_it_here() -> No
     tokens = Credentials(settings=settings, environment={"HF_TOKEN": "hf_secretsecret"})
     try:
         with pytest.raises(ConnectFailedError, match="proxy") as caught:
-            await client.locate("https://huggingface.co/o/r/resolve/main/x", credentials=tokens)
+            await locate(client, "https://huggingface.co/o/r/resolve/main/x", credentials=tokens, span=FIRST_BYTE)
     finally:
         await client.close()
         server.close()
@@ -186,10 +189,10 @@ async def test_a_body_above_its_bound_is_not_taken_in(hub, way, url: str) -> Non
 
 async def test_what_is_no_json_is_told(hub, way, url: str) -> None:
     with pytest.raises(ServerError, match="no JSON"):
-        await way.client.get_json(url)
+        await get_json(way.client, url)
     deep = hub.add_direct("deep.json", data=b"[" * 200_000)["url"]
     with pytest.raises(ServerError, match="no JSON"):
-        await way.client.get_json(deep)
+        await get_json(way.client, deep)
 
 
 async def test_a_request_follows_no_redirect(hub, way) -> None:
@@ -202,14 +205,19 @@ async def test_one_client_serves_two_loops(hub, way, url: str) -> None:
     def elsewhere() -> int | None:
         async def ask() -> int | None:
             try:
-                return (await way.client.locate(url)).size_bytes
+                return (await locate(way.client, url, span=FIRST_BYTE)).size_bytes
             finally:
                 await way.client.close()
 
         return asyncio.run(ask())
 
-    here = (await way.client.locate(url)).size_bytes
-    assert here == await asyncio.to_thread(elsewhere) == (await way.client.locate(url)).size_bytes == len(DATA)
+    here = (await locate(way.client, url, span=FIRST_BYTE)).size_bytes
+    assert (
+        here
+        == await asyncio.to_thread(elsewhere)
+        == (await locate(way.client, url, span=FIRST_BYTE)).size_bytes
+        == len(DATA)
+    )
 
 
 # Ranged reads

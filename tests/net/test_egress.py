@@ -11,6 +11,7 @@ from comfystow.core.errors import ConfigError, ConnectFailedError, EgressError
 from comfystow.core.net.client import HttpClient, HttpLimits
 from comfystow.core.net.egress import EgressGate
 from comfystow.core.net.hosts import AllowList
+from comfystow.core.net.location import FIRST_BYTE, locate
 from comfystow.core.net.proxies import Proxies
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -263,14 +264,16 @@ async def test_a_redirect_inside_makes_no_connection(hub, way, target: str) -> N
     async with Listener() as inside:
         hub.fault("redirect", origin="hf", path="*/resolve/*", location=target.format(port=inside.port), status=302)
         with pytest.raises(EgressError):
-            await way.client.locate(f"{hub.hf_url}/Comfy-Stow/taesd-demo/resolve/main/taesd.safetensors")
+            await locate(
+                way.client, f"{hub.hf_url}/Comfy-Stow/taesd-demo/resolve/main/taesd.safetensors", span=FIRST_BYTE
+            )
         assert inside.connections == 0
 
 
 async def test_a_redirect_to_a_metadata_service_is_refused(hub, way) -> None:
     hub.fault("redirect_private", origin="hf", path="*/resolve/*")
     with pytest.raises(EgressError, match=r"169\.254\.169\.254"):
-        await way.client.locate(f"{hub.hf_url}/Comfy-Stow/taesd-demo/resolve/main/taesd.safetensors")
+        await locate(way.client, f"{hub.hf_url}/Comfy-Stow/taesd-demo/resolve/main/taesd.safetensors", span=FIRST_BYTE)
 
 
 async def test_the_connection_goes_to_the_checked_address_and_names_the_host() -> None:
@@ -303,7 +306,7 @@ async def test_the_hub_port_that_is_not_listed_is_not_reached(hub) -> None:
     hub.clear_requests()
     try:
         with pytest.raises(EgressError):
-            await client.locate(f"{hub.hf_url}/Comfy-Stow/taesd-demo/resolve/main/taesd.safetensors")
+            await locate(client, f"{hub.hf_url}/Comfy-Stow/taesd-demo/resolve/main/taesd.safetensors", span=FIRST_BYTE)
     finally:
         await client.close()
     assert hub.requests(origin="cdn") == []

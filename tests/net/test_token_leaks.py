@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from comfystow.core.errors import StowError
+from comfystow.core.net.location import FIRST_BYTE, get_json, locate
 from comfystow.core.net.ranged import read_range
 from comfystow.core.records.source import ResolvedFile, UrlSource
 from comfystow.core.transfer.engine import TransferEngine
@@ -75,10 +76,10 @@ async def test_no_shape_of_redirect_leaks_a_token(hub, name: str, status: int) -
                   status=status)  # fmt: skip
         url, told = f"{hub.hf_url}{FILE}", []
         for ask in (
-            way.client.locate(url, credentials=way.member),
+            locate(way.client, url, credentials=way.member, span=FIRST_BYTE),
             read_range(way.client, url, 0, 8, way.member),
             way.sources.resolve(way.sources.parse(url), way.member),
-            way.client.get_json(url, credentials=way.member),
+            get_json(way.client, url, credentials=way.member),
         ):
             try:
                 await ask
@@ -115,14 +116,14 @@ async def test_the_real_walks_of_both_sites_leak_nothing(hub, way) -> None:
     for text in ("hf://Comfy-Stow/gated-demo/stow_gated.safetensors", "hf://Comfy-Stow/taesd-demo/config.json",
                  "civitai://1003@2020?file=3020"):  # fmt: skip
         file = await way.sources.resolve(way.sources.parse(text), way.member)
-        await way.client.locate(file.url, credentials=way.member)
+        await locate(way.client, file.url, credentials=way.member, span=FIRST_BYTE)
     assert {origin for origin, _ in authorizations(hub)} == {"hf", "civitai"}
     assert_no_leak(hub)
 
 
 async def test_a_renamed_repository_keeps_the_token_on_its_relative_redirect(hub, way) -> None:
-    await way.client.locate(f"{hub.hf_url}/Comfy-Stow/taesd-old-name/resolve/main/taesd.safetensors",
-                            credentials=way.member)  # fmt: skip
+    await locate(way.client, f"{hub.hf_url}/Comfy-Stow/taesd-old-name/resolve/main/taesd.safetensors",
+                            credentials=way.member, span=FIRST_BYTE)  # fmt: skip
     assert [origin for origin, _ in authorizations(hub)] == ["hf", "hf"]
 
 
@@ -131,7 +132,7 @@ async def test_a_token_does_not_come_back_after_a_foreign_hop(hub, way) -> None:
     file = hub.add_direct("bait.safetensors", data=b"x" * 5000)
     hub.fault("redirect", origin="cdn", path="/direct/*", location=f"{hub.hf_url}{FILE}", status=302)
     hub.fault("redirect", origin="hf", path="*/resolve/main/*", location=file["url"], status=302, times=1)
-    await way.client.locate(f"{hub.hf_url}{FILE}", credentials=way.member)
+    await locate(way.client, f"{hub.hf_url}{FILE}", credentials=way.member, span=FIRST_BYTE)
     assert [row["origin"] for row in hub.requests()] == ["hf", "cdn", "hf", "cdn"]
     assert authorizations(hub) == [("hf", f"Bearer {hub.hf_token}")]
 
@@ -139,7 +140,7 @@ async def test_a_token_does_not_come_back_after_a_foreign_hop(hub, way) -> None:
 async def test_a_foreign_link_that_leads_to_the_hub_gets_no_token(hub, way) -> None:
     file = hub.add_direct("bait.safetensors", data=b"x" * 5000)
     hub.fault("redirect", origin="cdn", path="/direct/*", location=f"{hub.hf_url}{FILE}", status=302)
-    await way.client.locate(file["url"], credentials=way.member)
+    await locate(way.client, file["url"], credentials=way.member, span=FIRST_BYTE)
     assert authorizations(hub) == []
 
 

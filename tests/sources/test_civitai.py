@@ -16,6 +16,7 @@ from comfystow.core.errors import (
     StowError,
 )
 from comfystow.core.net.credentials import Credentials
+from comfystow.core.net.location import FIRST_BYTE, locate
 from comfystow.core.records.source import CivitaiSource, Digest, ResolvedFile
 from comfystow.core.sources.civitai import Civitai
 from comfystow.core.sources.civitai_files import choose_file, read_version
@@ -55,7 +56,7 @@ async def test_every_link_leads_to_one_file_named_by_its_id(hub, way, text: str,
     assert isinstance(file.source, CivitaiSource)
     assert file.source.file_id == file_id
     assert file.url == f"{hub.civitai_url}/api/download/models/{file.source.version_id}?fileId={file_id}"
-    located = await way.client.locate(file.url)
+    located = await locate(way.client, file.url, span=FIRST_BYTE)
     assert (located.size_bytes, True) == (file.size_bytes, file.accepts_ranges)
     assert file.digest is not None
     assert await resolve(way, str(file.source)) == file

@@ -16,6 +16,7 @@ from comfystow.core.errors import (
     ServerError,
     StowError,
 )
+from comfystow.core.net.location import FIRST_BYTE, locate
 from comfystow.core.records.source import HuggingFaceSource, ResolvedFile
 from comfystow.core.sources import catalogue
 from comfystow.core.sources.catalogue import Catalogue
@@ -75,7 +76,7 @@ async def test_every_spelling_of_a_revision_leads_to_its_own_commit(hub, way, te
     file = await resolve(way, text.format(hf=hub.hf_url))
     assert file.filename == "taesd.safetensors"
     assert file.digest != main.digest
-    located = await way.client.locate(file.url)
+    located = await locate(way.client, file.url, span=FIRST_BYTE)
     assert located.size_bytes == file.size_bytes
 
 
@@ -83,7 +84,7 @@ async def test_names_with_spaces_percent_and_other_alphabets(hub, way) -> None:
     file = await resolve(way, "hf://Comfy-Stow/lora-demo/loras/наш стиль (v2) + 50%.safetensors")
     assert file.filename == "наш стиль (v2) + 50%.safetensors"
     assert file.folder_hint == "loras"
-    assert (await way.client.locate(file.url)).size_bytes == file.size_bytes
+    assert (await locate(way.client, file.url, span=FIRST_BYTE)).size_bytes == file.size_bytes
 
 
 async def test_a_renamed_repository_is_followed(hub, way) -> None:

@@ -26,6 +26,7 @@ from comfystow.core.errors import (
 from comfystow.core.net.client import HttpClient, HttpLimits
 from comfystow.core.net.egress import EgressGate
 from comfystow.core.net.hosts import AllowList
+from comfystow.core.net.location import FIRST_BYTE, locate
 from comfystow.core.records.source import Digest, ResolvedFile, StoreSource, UrlSource
 from comfystow.core.sources.lease import Lease
 from comfystow.core.sources.objects import Bucket, open_bucket
@@ -110,7 +111,7 @@ async def test_an_object_is_fetched_like_any_file(hub, s3, model: Path) -> None:
         file = await way.sources.resolve(source, way.tokens(**environment))
         assert (file.filename, file.size_bytes, file.accepts_ranges) == ("tiny.safetensors", len(DATA), True)
         assert (file.source, file.folder_hint, file.digest) == (source, "vae", None)
-        located = await way.client.locate(file.url)
+        located = await locate(way.client, file.url, span=FIRST_BYTE)
         assert (located.size_bytes, located.accepts_ranges) == (len(DATA), True)
         await bucket.create(f"sha256/{DIGEST.hex[:2]}/{DIGEST.hex}", model)
         shared_file = way.sources.parse(f"{url}/sha256/{DIGEST.hex[:2]}/{DIGEST.hex}")
