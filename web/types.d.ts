@@ -415,6 +415,7 @@ declare namespace Stow {
     /** Left out while it is planned or carried out. */
     title?: string;
     state: "planning" | "planned" | "applying" | "applied" | "stopped" | "undone";
+    /** Of a plan all, of a change that was carried out those that are not done. */
     actions: ChangeAction[];
     bytes: number;
     saved_bytes: number;

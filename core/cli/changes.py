@@ -39,7 +39,7 @@ def plan_and_apply(client: SyncEngineClient, path: str, body: dict[str, Any], ar
 
 
 def finished(client: SyncEngineClient, change: dict[str, Any]) -> dict[str, Any]:
-    """Wait for a change that goes on, and return it as it is then. Raises: StowError."""
+    """Wait for a change that goes on, and return it as it is then, with all actions. Raises: StowError."""
     told = ""
     while change["state"] in _ON_THE_WAY:
         if sys.stderr.isatty() and (line := _progress(change)) != told:
@@ -47,6 +47,8 @@ def finished(client: SyncEngineClient, change: dict[str, Any]) -> dict[str, Any]
             told = line
         time.sleep(_LOOK_SECONDS)
         change = client.call("GET", f"/library/changes/{change['id']}")
+    if change["state"] != "planned":  # an answer lists what is not done; here every file gets its line
+        change = client.call("GET", f"/library/changes/{change['id']}?rows=all")
     return change
 
 

@@ -16,7 +16,7 @@ from comfystow.core.engine.connection import connect, headers_for, send
 from comfystow.core.engine.sync_client import SyncEngineClient
 from comfystow.core.errors import StowError
 from support.engines import served
-from support.models import write_lora
+from support.models import write_lora, write_still
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_other_machines_see_names_and_name_files_by_ids(client: SyncEngineClient
     assert (status, done["state"], done["done"], done["undoable"]) == (200, "applied", 1, True)
     assert not lora.exists()
     assert client.call("GET", "/library")["files"] == []
-    for path in ("/library/trash", "/library/changes", f"/library/changes/{plan['id']}"):
+    for path in ("/library/trash", "/library/changes", f"/library/changes/{plan['id']}?rows=all"):
         status, told = from_elsewhere(client, "GET", path)
         assert status == 200
         assert str(tmp_path) not in json.dumps(told)
@@ -56,6 +56,28 @@ def test_other_machines_see_names_and_name_files_by_ids(client: SyncEngineClient
     assert (status, undone["kind"], undone["undoes"]) == (200, "undo", plan["id"])
     assert lora.exists()
     assert len(client.call("GET", "/library")["files"]) == 1
+
+
+def test_an_answer_lists_what_is_not_done_and_all_when_asked(client: SyncEngineClient, tmp_path: Path) -> None:
+    downloads = tmp_path / "downloads"
+    whole, changed = write_lora(downloads / "a.safetensors"), write_lora(downloads / "b.safetensors", seed=2)
+    damaged = write_still(downloads / "c.safetensors", b"\x00" * 100)
+    (tmp_path / "models" / "loras").mkdir(parents=True)
+    plan = client.call("POST", "/library/organise", {"directory": str(downloads)})
+    assert [row["from"] for row in plan["actions"]] == [str(whole), str(changed), str(damaged)]
+    write_lora(changed, seed=3)
+    done = client.call("POST", "/library/organise", {"apply": plan["id"]})
+    assert (done["total"], done["done"], done["skipped"], done["conflicts"]) == (2, 1, 1, 1)
+    assert [(row["from"], row["step"]) for row in done["actions"]] == [(str(changed), "skipped")]
+    assert client.call("GET", f"/library/changes/{plan['id']}") == done
+    every = client.call("GET", f"/library/changes/{plan['id']}?rows=all")
+    assert [row["step"] for row in every["actions"]] == ["done", "skipped", "planned"]
+    assert {**every, "actions": None} == {**done, "actions": None}
+    with pytest.raises(StowError) as caught:
+        client.call("GET", f"/library/changes/{plan['id']}?rows=some")
+    assert caught.value.code == "usage"
+    assert client.call("POST", "/library/undo", {"id": plan["id"]})["actions"] == []
+    assert not (tmp_path / "models" / "loras" / "a.safetensors").exists()
 
 
 def test_other_machines_look_only_into_comfyui(client: SyncEngineClient, tmp_path: Path) -> None:

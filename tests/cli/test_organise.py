@@ -174,7 +174,7 @@ def test_a_plan_is_carried_out_as_it_was_shown_or_not_at_all(tree, downloads: Pa
         plan = client.call("POST", "/library/organise", {"directory": str(downloads)})
         write_lora(lora, seed=3)
         done = client.call("POST", "/library/organise", {"apply": plan["id"]})
-        assert {row["note"] for row in done["actions"]} == {None, "it has changed since the plan was made"}
+        assert [row["note"] for row in done["actions"]] == ["it has changed since the plan was made"]
         assert (done["done"], done["skipped"]) == (1, 1)
         assert client.call("POST", "/library/organise", {"apply": plan["id"]})["done"] == 1
         status, answer = client.request("POST", "/library/dedupe", {"apply": plan["id"]})

@@ -61,8 +61,8 @@ async def _answer(call: Call, change_id: str, job: ChangeJob | None) -> object:
     return await _shown(call, change_id)
 
 
-async def _shown(call: Call, change_id: str) -> dict[str, Any]:
-    change, actions = await call.runtime.changes.show(change_id)
+async def _shown(call: Call, change_id: str, *, all_rows: bool = False) -> dict[str, Any]:
+    change, actions = await call.runtime.changes.show(change_id, all_rows=all_rows)
     layout = call.runtime.sessions.layout_for(call.session)
     return await asyncio.to_thread(lambda: plan_json(change, actions, Names(layout, with_paths=call.local)))
 
@@ -159,12 +159,15 @@ async def recent(call: Call) -> object:
 async def show(call: Call) -> object:
     """Show a change, or how far it is."""
     change_id = call.parameters["id"]
+    rows = call.query.get("rows")
+    if rows is not None and rows != "all":
+        raise UsageError(f"`rows` cannot be `{rows[:20]}`", hint="`rows=all` lists what is done, too")
     job = call.runtime.changes.job(change_id)
     if job is not None and not job.over:
         return job_json(job)
     if job is not None and job.error is not None:
         raise job.error
-    return await _shown(call, change_id)
+    return await _shown(call, change_id, all_rows=rows == "all")
 
 
 async def cancel(call: Call) -> object:

@@ -12,7 +12,10 @@ from ..change_bodies import (
 )
 from .route import Route
 
-_RETURNS = "the plan `{id, kind, state, actions, bytes, saved_bytes, conflicts, problems, …}`; 202 while it goes on"
+_RETURNS = (
+    "the plan `{id, kind, state, actions, bytes, saved_bytes, conflicts, problems, …}`, once it is carried out with"
+    " those `actions` alone that are not done; 202 while it goes on"
+)
 
 
 def _changing(path: str, name: str, summary: str, request: type) -> Route:
@@ -70,8 +73,9 @@ LIBRARY_CHANGES_ROUTES: tuple[Route, ...] = (
         method="GET",
         path="/library/changes/{id}",
         name="library.change",
-        summary="Show a change with its actions, or how far it is",
+        summary="Show a change with its actions, or how far it is; `rows=all` lists what is done, too",
         returns="a plan, or `{id, kind, state: planning|applying, done, total, done_bytes}`",
+        query=("rows",),
     ),
     Route(
         method="POST",

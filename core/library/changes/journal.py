@@ -87,10 +87,11 @@ class ChangeJournal:
         """Return the newest changes that were begun, newest first; plans that were only looked at are left out."""
         return self._changes("WHERE state != 'planned' ORDER BY created_at DESC, rowid DESC LIMIT ?", (limit,))
 
-    def actions(self, change_id: str) -> list[Action]:
-        """Return the actions of a change in order."""
+    def actions(self, change_id: str, *, only_left: bool = False) -> list[Action]:
+        """Return the actions of a change in order, or of those what was to be done and is not."""
+        which = " AND step NOT IN ('done', 'gone') AND act NOT IN ('skip', 'leave')" if only_left else ""
         rows = self._connection.execute(
-            f"SELECT {ACTION_COLUMNS} FROM changes_actions WHERE change_id = ? ORDER BY number",  # noqa: S608
+            f"SELECT {ACTION_COLUMNS} FROM changes_actions WHERE change_id = ?{which} ORDER BY number",  # noqa: S608
             (change_id,),
         )
         return [action_of(row) for row in rows]

@@ -185,10 +185,14 @@ class Changes:
             raise NotFoundHereError(f"there is no change `{change_id[:60]}`", hint="make the plan again")
         return change
 
-    async def show(self, change_id: str) -> tuple[Change, list[Action]]:
-        """Return a change and its actions. Raises: NotFoundHereError."""
+    async def show(self, change_id: str, *, all_rows: bool = False) -> tuple[Change, list[Action]]:
+        """Return a change and its actions: of a plan all, of a change that was begun those that are not done.
+
+        Raises: NotFoundHereError.
+        """
         change = await self.need(change_id)
-        return change, await self._in_journal(lambda journal: journal.actions(change_id))
+        only_left = not all_rows and change.state is not ChangeState.PLANNED
+        return change, await self._in_journal(lambda journal: journal.actions(change_id, only_left=only_left))
 
     async def recent(self, limit: int) -> tuple[list[Change], str | None]:
         """Return the newest changes, and the one that undo without an id takes back."""
