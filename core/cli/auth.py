@@ -16,7 +16,9 @@ _MAX_TOKEN_LENGTH = 1 << 16
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("action", choices=("set", "clear", "test", "secret"), help="what to do")
-    parser.add_argument("provider", nargs="?", help="huggingface, civitai or a host name; not for `secret`")
+    parser.add_argument(
+        "provider", nargs="?", metavar="PROVIDER", help="huggingface, civitai or a host name; not for `secret`"
+    )
     add_common(parser)
 
 

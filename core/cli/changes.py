@@ -96,6 +96,8 @@ def _total(change: dict[str, Any], *, applied: bool) -> str:
         return f"{count} to do, {format_bytes(change['bytes'])}{saved}{left}; `--apply` does it"
     unfinished = "".join(f", {change[name]} {name}" for name in ("skipped", "failed") if change[name])
     back = f"; `comfystow undo {change['id']}` takes it back" if change["undoable"] else ""
+    if change["kind"] == "prune" and change["done"]:
+        back += "; the space is free when the trash is emptied: `comfystow trash empty --apply`"
     return f"{change['done']} done{unfinished}{left}{back}"
 
 

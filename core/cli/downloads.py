@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from typing import Any
 
 from ..engine.sync_client import SyncEngineClient
@@ -20,7 +21,11 @@ _ON_ALL = {"pause": "pause-all", "resume": "resume-all", "retry": "retry-failed"
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument(
-        "action", nargs="?", choices=(*_VERBS, "priority", "limit"), help="what to do; without it, list"
+        "action",
+        nargs="?",
+        choices=("list", *_VERBS, "priority", "limit"),
+        default="list",
+        help="list them (default), or what to do",
     )
     parser.add_argument(
         "ids", nargs="*", metavar="ID", help="downloads; `pause`, `resume` and `retry` without one take all"
@@ -35,8 +40,8 @@ def run(arguments: argparse.Namespace) -> int:
     """List, steer or follow."""
     with client_of(installation_of(arguments)) as client:
         if arguments.follow:
-            return _follow(client)
-        if arguments.action is None:
+            return _follow(client, as_json=arguments.json)
+        if arguments.action == "list":
             rows = client.call("GET", "/downloads")["downloads"]
             _show(rows, arguments)
             if not rows and not arguments.json:
@@ -49,16 +54,19 @@ def _steer(client: SyncEngineClient, arguments: argparse.Namespace) -> int:
     if not arguments.ids:
         if arguments.action not in _ON_ALL:
             raise UsageError(f"`{arguments.action}` needs an ID", hint="`comfystow downloads` lists them")
-        _show(client.call("POST", f"/downloads/{_ON_ALL[arguments.action]}")["downloads"], arguments)
+        rows = client.call("POST", f"/downloads/{_ON_ALL[arguments.action]}")["downloads"]
+        _show(rows, arguments)
+        if not rows:
+            say(f"there is nothing to {arguments.action}")
         return 0
-    rows, errors = [], []
+    changed, errors = [], []
     for download_id in arguments.ids:
         try:
-            rows.append(_one(client, arguments, download_id))
+            changed.append(_one(client, arguments, download_id))
         except StowError as err:
             show_error(err)
             errors.append(err)
-    _show(rows, arguments)
+    _show(changed, arguments)
     return exit_code_of(errors)
 
 
@@ -88,7 +96,7 @@ def _show(rows: list[dict[str, Any]], arguments: argparse.Namespace) -> None:
         show(f"{row['id']}  {line_of(row)}")
 
 
-def _follow(client: SyncEngineClient) -> int:
+def _follow(client: SyncEngineClient, *, as_json: bool) -> int:
     shown: dict[str, str] = {}
 
     def take(rows: list[dict[str, Any]], *, whole: bool) -> bool:  # noqa: ARG001 - every row is shown
@@ -96,7 +104,7 @@ def _follow(client: SyncEngineClient) -> int:
             line = f"{row['id']}  {line_of(row)}"
             if shown.get(row["id"]) != line:
                 shown[row["id"]] = line
-                show(line, flush=True)
+                print(json.dumps(row), flush=True) if as_json else show(line, flush=True)
         return False
 
     follow(client, take)

@@ -12,7 +12,7 @@ from .fetch import Wanted
 from .get import fetch_and_report
 from .missing import show_fit
 from .options import add_common, installation_of, session_client_of
-from .output import exit_code_of, say, show_error
+from .output import exit_code_of, say, show_error, show_json
 from .plan import ask_plan, dry_run, show_plan
 from .wishes import add_wishes, facts_of, read_wishes
 
@@ -36,7 +36,10 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.dry_run:
             return dry_run(client, wanted, arguments) or exit_code_of(without)
         if not wanted:
-            say("nothing is to be fetched")
+            if arguments.json:
+                show_json([])
+            if not without:
+                say("nothing is to be fetched")
             return exit_code_of(without)
         show_plan(ask_plan(client, wanted))
         if not arguments.yes and not _agreed():

@@ -11,7 +11,7 @@ from ..engine.sync_client import SyncEngineClient
 from ..errors import UsageError
 from ..units import parse_size
 from .fetch import Wanted, fetch, submit_all
-from .options import add_common, installation_of, session_client_of
+from .options import add_common, at_least_one, installation_of, session_client_of
 from .output import exit_code_of, say, show_error, show_json
 from .plan import dry_run
 
@@ -23,12 +23,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("refs", nargs="+", metavar="REF", help="a URL, hf://…, civitai://…, urn:air:… or a SHA-256")
     parser.add_argument("--to", metavar="FOLDER", help="ComfyUI's name of a folder, `loras` or `loras/flux`")
     parser.add_argument("--name", help="file name; else the source's")
-    parser.add_argument("--sha256", metavar="HEX", help="what the file must have")
+    parser.add_argument("--sha256", metavar="HEX", help="the digest that the file must have")
     parser.add_argument(
         "--include", action="append", metavar="PATTERN", help="of a repository: files like this; may be repeated"
     )
     parser.add_argument("--exclude", action="append", metavar="PATTERN", help="of a repository: but none like this")
-    parser.add_argument("--connections", type=int, metavar="N", help="connections of each file; else as many as help")
+    parser.add_argument(
+        "--connections", type=at_least_one, metavar="N", help="connections of each file; else as many as help"
+    )
     parser.add_argument("--limit-rate", metavar="RATE", help="bandwidth of each file, like 20M")
     parser.add_argument("--dry-run", action="store_true", help="show what would be done, and do nothing")
     parser.add_argument("--detach", action="store_true", help="leave it to the engine, and return")
@@ -76,6 +78,8 @@ def fetch_and_report(client: SyncEngineClient, wanted: list[Wanted], arguments: 
             show_error(result.error)
         elif not arguments.json and result.path is not None:
             print(result.path)
+    if arguments.detach and len(errors) < len(results):
+        say("left to the engine: `comfystow downloads` shows how far it is")
     _end_with_container(client)
     return exit_code_of(errors)
 
@@ -95,8 +99,6 @@ def wanted_of(arguments: argparse.Namespace) -> list[Wanted]:
         raise UsageError("`--name` and `--sha256` belong to one file", hint="leave them out, or name the file")
     if len(arguments.refs) > 1 and (arguments.name or arguments.sha256):
         raise UsageError("`--name` and `--sha256` belong to one reference", hint="run the command once for each")
-    if arguments.connections is not None and arguments.connections < 1:
-        raise UsageError("`--connections` must be at least 1")
     folder, subfolder = folders_of(arguments.to)
     return [
         Wanted(

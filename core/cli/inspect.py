@@ -9,6 +9,7 @@ from typing import Any
 from ..engine.connection import error_of_code
 from ..engine.sync_client import SyncEngineClient
 from ..errors import StowError
+from ..paths import has_model_suffix
 from ..records.download import ErrorInfo
 from ..records.json import to_json
 from ..units import format_bytes
@@ -28,7 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Look into each. Files need no engine; of remote ones it reads some kilobytes."""
-    rows: dict[str, dict[str, Any]] = {ref: _local(ref) for ref in arguments.files if Path(ref).is_file()}
+    rows: dict[str, dict[str, Any]] = {ref: _local(ref) for ref in arguments.files if _is_path(ref)}
     remote = [ref for ref in dict.fromkeys(arguments.files) if ref not in rows]
     if remote:
         with session_client_of(installation_of(arguments)) as client:
@@ -46,6 +47,11 @@ def run(arguments: argparse.Namespace) -> int:
         elif not arguments.json:
             _show(row, explain=arguments.explain)
     return exit_code_of(errors)
+
+
+def _is_path(ref: str) -> bool:
+    """Tell what is, or was meant to be, a file of this machine: with the name of a model, and no reference."""
+    return Path(ref).exists() or ("://" not in ref and has_model_suffix(ref))
 
 
 def _local(ref: str) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from typing import Any
 
 from ..engine.connection import error_of_code
 from ..errors import ManifestError, NotFoundError, StorageError, StowError
+from ..records.download import ErrorInfo
+from ..records.json import to_json
 from .options import add_common, installation_of, session_client_of
 from .output import exit_code_of, say, show_error, show_json
 from .wishes import add_wishes, read_wishes
@@ -39,6 +41,8 @@ def run(arguments: argparse.Namespace) -> int:
                 show_error(error)
             errors += told
     if errors:
+        if arguments.json:
+            show_json({"errors": [to_json(ErrorInfo.of(error)) for error in errors]})
         return exit_code_of(errors)
     text = text_of(entries)
     if arguments.output is not None:

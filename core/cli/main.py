@@ -76,17 +76,22 @@ def main(arguments: list[str] | None = None) -> int:
 def _command(words: list[str]) -> int:
     from ..errors import StowError
 
+    arguments = parser_for(words[0]).parse_args(words[1:])
     try:
-        return command_module(words[0]).run(parser_for(words[0]).parse_args(words[1:]))
+        return command_module(words[0]).run(arguments)
     except StowError as err:
-        from .output import show_error
+        from .output import show_error, show_error_json
 
+        if getattr(arguments, "json", False):
+            show_error_json(err)
         show_error(err)
         return err.exit_code
 
 
 def _without_command(words: list[str]) -> int:
-    if words and words[0] == "help" and len(words) > 1 and words[1] in COMMANDS:
+    if words[:1] == ["help"] and len(words) > 1:
+        if words[1] not in COMMANDS:
+            return _unknown(words[1])
         parser_for(words[1]).print_help()
         return 0
     if words and words[0] == "--version":
@@ -95,9 +100,20 @@ def _without_command(words: list[str]) -> int:
     if words and words[0] in {"-h", "--help", "help"}:
         print(overview())
         return 0
-    print(overview(), file=sys.stderr)
     if words:
-        print(f"\nerror: there is no command `{words[0]}`", file=sys.stderr)
+        return _unknown(words[0])
+    print(overview(), file=sys.stderr)
+    return 2
+
+
+def _unknown(word: str) -> int:
+    from difflib import get_close_matches
+
+    from .output import say
+
+    near = get_close_matches(word, COMMANDS, 1)
+    say(f"error: there is no command `{word}`")
+    say(f"hint: `{PROGRAM} {near[0]}`?" if near else f"hint: `{PROGRAM} --help` lists them")
     return 2
 
 

@@ -37,5 +37,6 @@ def run(arguments: argparse.Namespace) -> int:
     elif arguments.output is None:
         print(answer["manifest"], end="")
     without = answer["without_source"]
-    say(f"{answer['with_source']} with a source" + (f", {without} without" if without else ""))
+    to = f"{arguments.output}: " if arguments.output is not None else ""
+    say(f"{to}{answer['with_source']} with a source" + (f", {without} without" if without else ""))
     return 1 if without else 0

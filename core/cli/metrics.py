@@ -11,7 +11,7 @@ from pathlib import Path
 from ..engine.sync_client import SyncEngineClient
 from ..errors import StowError, UsageError
 from .options import add_common, client_of, installation_of
-from .output import say
+from .output import say, show_json
 
 DEFAULT_ADDRESS = "127.0.0.1:9188"
 _PATHS = frozenset({"/metrics", "/comfystow/v1/metrics"})
@@ -36,6 +36,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Print one scrape, serve scrapes, or write the files."""
     if arguments.write is not None:
         return _write(arguments)
+    if arguments.target is not None:
+        raise UsageError("`--target` goes with `--write`", hint="it stands in the configuration that is written")
+    if arguments.json:
+        raise UsageError("Prometheus reads text", hint="`comfystow monitor --once --json` has the machine as JSON")
     if arguments.listen is not None:
         return _listen(arguments)
     with client_of(installation_of(arguments)) as client:
@@ -46,8 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
 def _write(arguments: argparse.Namespace) -> int:
     from ..metrics.files import DEFAULT_TARGET, write_files
 
-    for path in write_files(arguments.write, arguments.target or DEFAULT_TARGET):
-        print(path)
+    paths = [str(path) for path in write_files(arguments.write, arguments.target or DEFAULT_TARGET)]
+    show_json(paths) if arguments.json else print("\n".join(paths))
     return 0
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ..engine.connection import error_of_code
 from ..engine.sync_client import SyncEngineClient
 from ..errors import StowError, UsageError
 from ..records.download import ErrorInfo
@@ -15,8 +16,8 @@ from ..records.json import to_json
 from ..units import format_bytes
 from .lock import write_text
 from .options import add_common, installation_of, session_client_of
-from .output import say, show, show_error, show_json
-from .wishes import add_facts, facts_of
+from .output import exit_code_of, say, show, show_error, show_json
+from .wishes import add_facts, facts_of, files_of
 
 EXIT_MISSING = 3
 
@@ -48,19 +49,20 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         for report in reports:
             _export(report, arguments.export) if arguments.export else _show(report)
-    if any(report["error"] is not None for report in reports):
-        return 1
+    errors = [error_of_code(told["code"])(told["message"]) for told in (report["error"] for report in reports) if told]
+    if errors:
+        return exit_code_of(errors)
     return EXIT_MISSING if any(lacking(report) for report in reports) else 0
 
 
 def ask(client: SyncEngineClient, arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Yield a report for each file; one that cannot be read has its error."""
-    from ..workflow.load import load_document, workflow_files
+    from ..workflow.load import load_document
 
     facts = facts_of(arguments)
     for path in arguments.workflows:
         try:
-            for file in workflow_files(path):
+            for file in files_of(path):
                 options = {"search": arguments.search, "fit": not arguments.offline, "facts": facts}
                 yield _asked(client, file, load_document, options)
         except StowError as err:

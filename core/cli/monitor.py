@@ -16,25 +16,36 @@ from .output import say, show, show_json
 
 #: Longer than one look: the next one renews it.
 _LEASE_FACTOR = 5.0
+_MOST_SECONDS = 300.0
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("--once", action="store_true", help="show one sample and end")
     parser.add_argument(
-        "--interval", type=float, default=1.0, metavar="SECONDS", help="between two samples (default 1)"
+        "--interval", type=_interval, default=1.0, metavar="SECONDS", help="between two samples, 1 (default) to 300"
     )
     add_common(parser)
+
+
+def _interval(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 1.0 <= seconds <= _MOST_SECONDS:
+        raise argparse.ArgumentTypeError(f"`{text}` is no number of seconds from 1 to {_MOST_SECONDS:g}")
+    return seconds
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Show the machine; with `--json` one object, or without `--once` one a line."""
     with session_client_of(installation_of(arguments)) as client:
         if arguments.once:
-            view = _look(client, max(1.0, arguments.interval))
+            view = _look(client, arguments.interval)
             show_json(view) if arguments.json else _print(lines_of(view))
             return 0
-        views = _looks(client, max(1.0, arguments.interval))
+        views = _looks(client, arguments.interval)
         if arguments.json:
             for view in views:
                 print(json.dumps(view), flush=True)
@@ -46,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _look(client: SyncEngineClient, interval_seconds: float) -> dict[str, Any]:
-    lease = {"seconds": min(300.0, _LEASE_FACTOR * interval_seconds), "interval_seconds": interval_seconds}
+    lease = {"seconds": min(_MOST_SECONDS, _LEASE_FACTOR * interval_seconds), "interval_seconds": interval_seconds}
     view: dict[str, Any] = client.call("POST", "/system/lease", {**lease, "holder": "monitor"})
     return view
 

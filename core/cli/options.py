@@ -22,6 +22,13 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print data for programs")
 
 
+def at_least_one(text: str) -> int:
+    """Read a number of things (the `type` of an option)."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"`{text}` is no whole number from 1 on")
+    return int(text)
+
+
 def installation_of(arguments: argparse.Namespace) -> Installation:
     """Return what the command works on. Raises: UsageError."""
     return find_installation(comfyui=arguments.comfyui, models_dir=arguments.models_dir, state_dir=arguments.state_dir)

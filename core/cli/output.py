@@ -35,6 +35,14 @@ def show_error(error: StowError) -> None:
         say(f"hint: {error.hint}")
 
 
+def show_error_json(error: StowError) -> None:
+    """Print for programs why there is no data."""
+    from ..records.download import ErrorInfo
+    from ..records.json import to_json
+
+    show_json({"error": to_json(ErrorInfo.of(error))})
+
+
 def exit_code_of(errors: list[StowError]) -> int:
     """Return the exit code of all failures of a command: their own when they are of one class, else 1."""
     codes = {error.exit_code for error in errors}

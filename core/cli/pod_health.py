@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 
 from ..engine.podfile import ask_pod, read_pod
 from ..errors import StowError
+from .output import say, show_json
 
 _WELL = {"ready", "stopped", "stopping", "off"}
 
@@ -28,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
         return _ill(arguments, "no pod runs on this machine")
     healthy = all(service["state"] in _WELL for service in state["services"])
     if arguments.json:
-        print(json.dumps({"healthy": healthy, "error": None, **state}, indent=2, ensure_ascii=False))
+        show_json({"healthy": healthy, "error": None, **state})
     else:
         for service in state["services"]:
             why = f"  {service['reason']}" if service["reason"] else ""
@@ -38,7 +37,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _ill(arguments: argparse.Namespace, why: str) -> int:
     if arguments.json:
-        print(json.dumps({"healthy": False, "error": why, "services": []}, indent=2))
+        show_json({"healthy": False, "error": why, "services": []})
     else:
-        print(f"error: {why}", file=sys.stderr)
+        say(f"error: {why}")
+        say("hint: `comfystow pod up` is what starts one")
     return 1

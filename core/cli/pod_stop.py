@@ -72,15 +72,17 @@ async def _stop(settings: Settings, *, dry_run: bool, terminate: bool) -> dict[s
 def _print(told: dict[str, Any]) -> None:
     machine = told["machine"]
     cost = "" if machine["cost_per_hour"] is None else f", ${machine['cost_per_hour']:.2f} / h"
-    print(f"{machine['provider']} {machine['id'] or ''}: {machine['status'] or 'status unknown'}{cost}")
+    if machine["provider"] != "none":
+        print(f"{machine['provider']} {machine['id'] or ''}: {machine['status'] or 'status unknown'}{cost}")
     if machine["note"]:
         say(machine["note"])
     if told["dry_run"]:
         for step in told["steps"]:
             print(f"would: {step}")
         if not told["steps"]:
-            say("nothing is known that could stop this machine")
-            say("hint: set COMFYSTOW_IDLE_STOP_COMMAND to what does")
+            known = "" if machine["note"] else ": no provider is recognised, neither RunPod nor vast.ai"
+            say(f"nothing would be called{known}")
+            say("hint: set COMFYSTOW_IDLE_STOP_COMMAND to what stops this machine")
         return
     for attempt in told["attempts"]:
         print(f"{attempt['way']}: {attempt['words']} ({attempt['seconds']:.1f} s)")

@@ -8,7 +8,6 @@ from pathlib import Path
 from ..units import parse_size
 from .changes import add_apply, plan_and_apply
 from .options import add_common, installation_of, session_client_of
-from .output import say
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +22,4 @@ def run(arguments: argparse.Namespace) -> int:
     """Show what would go, and move it into the trash with `--apply`."""
     body = {"to_bytes": parse_size(arguments.to), "paths": [str(file.absolute()) for file in arguments.files]}
     with session_client_of(installation_of(arguments)) as client:
-        code = plan_and_apply(client, "/library/prune", body, arguments)
-    if arguments.apply:
-        say("the space is free when the trash is emptied: `comfystow trash empty --apply`")
-    return code
+        return plan_and_apply(client, "/library/prune", body, arguments)

@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     _tell_extra(state, prune=False)
     if code or errors:
         return code or exit_code_of(errors)
-    say(f"{len(state['entries'])} files are here, and are the lock's" if state["in_sync"] else "not in sync")
+    say(_held(state) if state["in_sync"] else "not in sync")
     return 0 if _is_held(state, prune=arguments.prune) else EXIT_NOT_IN_SYNC
 
 
@@ -89,7 +89,13 @@ def _tell(state: dict[str, Any], arguments: argparse.Namespace) -> int:
             if row["state"] != "held":
                 show(f"{row['state']:<8} {row['folder']}/{row['name']}{': ' + row['reason'] if row['reason'] else ''}")
         _tell_extra(state, prune=arguments.prune)
+        if state["in_sync"]:
+            say(_held(state))
     return 0 if _is_held(state, prune=arguments.prune) else EXIT_NOT_IN_SYNC
+
+
+def _held(state: dict[str, Any]) -> str:
+    return f"{len(state['entries'])} files are here, and are the lock's"
 
 
 def _is_held(state: dict[str, Any], *, prune: bool) -> bool:

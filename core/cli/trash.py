@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..engine.sync_client import SyncEngineClient
-from ..errors import UsageError
+from ..errors import NotFoundHereError, UsageError
 from ..units import format_bytes
 from .changes import add_apply, plain, plan_and_apply
 from .options import add_common, installation_of, session_client_of
@@ -45,8 +45,17 @@ def run(arguments: argparse.Namespace) -> int:
             ids = [int(item) for item in arguments.items if item.isdigit()]
             paths = [str(Path(item).absolute()) for item in arguments.items if not item.isdigit()]
             return plan_and_apply(client, "/library/delete", {"ids": ids, "paths": paths}, arguments)
+        _check_changes(client, arguments.items)
         body = {"changes": arguments.items, "older_than_seconds": arguments.older_than * _SECONDS_A_DAY}
         return plan_and_apply(client, "/library/trash/empty", body, arguments)
+
+
+def _check_changes(client: SyncEngineClient, ids: list[str]) -> None:
+    """Refuse what is no change with files in the trash. Raises: NotFoundHereError."""
+    known = {item["change"] for item in client.call("GET", "/library/trash")["items"]} if ids else set()
+    for given in ids:
+        if given not in known:
+            raise NotFoundHereError(f"nothing of `{given}` is in the trash", hint="`comfystow trash` lists what is")
 
 
 def _list(client: SyncEngineClient, arguments: argparse.Namespace) -> int:

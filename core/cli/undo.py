@@ -10,7 +10,7 @@ from ..engine.sync_client import SyncEngineClient
 from ..errors import ConflictError
 from .changes import finished, plain, report
 from .options import add_common, installation_of, session_client_of
-from .output import show_json
+from .output import say, show_json
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -38,6 +38,8 @@ def _list(client: SyncEngineClient, arguments: argparse.Namespace) -> int:
     if arguments.json:
         show_json(rows)
         return 0
+    if not rows:
+        say("no change of files was made yet")
     for row in rows:
         at = datetime.fromtimestamp(row["created_at"], UTC).astimezone()
         what = f"{row['kind']:<9} {row['state']:<8} {row['done']} done  {plain(row['title'])}"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import StowError, UsageError
-from .output import show_error
+from .output import say, show_error
 
 
 @dataclass(slots=True, kw_only=True)
@@ -91,7 +91,7 @@ def _of_variable(found: Wishes, common: dict[str, object]) -> list[Path]:
 
 
 def _bodies(path: Path, found: Wishes) -> Iterator[tuple[str, dict[str, Any]]]:
-    from ..workflow.load import load_document, workflow_files
+    from ..workflow.load import load_document
     from ..workflow.wish_files import LOCK, MANIFESTS, manifest_body, read_text
 
     suffix = path.suffix.lower()
@@ -100,12 +100,22 @@ def _bodies(path: Path, found: Wishes) -> Iterator[tuple[str, dict[str, Any]]]:
     elif suffix in MANIFESTS:
         yield str(path), manifest_body(path)
     else:
-        for file in workflow_files(path):
+        for file in files_of(path):
             try:
                 yield str(file), {"workflow": load_document(file)}
             except StowError as err:
                 show_error(err)
                 found.failed.append(err)
+
+
+def files_of(path: Path) -> list[Path]:
+    """Return a file, or those of a folder that can hold a workflow; where there is none it is told."""
+    from ..workflow.load import workflow_files
+
+    found = list(workflow_files(path))
+    if not found:
+        say(f"no file in `{path}` can hold a workflow: they end with .json, .png or .webp")
+    return found
 
 
 def _number(text: str) -> float:

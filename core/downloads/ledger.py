@@ -171,6 +171,8 @@ def _moved(row: Download, state: DownloadState, changes: dict[str, object]) -> D
         changes = {**_RUN_ONLY, **changes}
     if state is not _S.WAITING:
         changes["waiting_for"] = None
+        if row.state is _S.WAITING:
+            changes.setdefault("note", None)  # it told of the waiting
     if state.active or state is _S.COMPLETED:
         changes.setdefault("error", None)
     if state.final:

@@ -33,7 +33,7 @@ def load_document(path: Path) -> object:
                 raise WorkflowError(f"`{path.name}` is larger than {MAX_FILE_BYTES >> 20} MiB: no workflow is")
             return parse_json(file.read(MAX_FILE_BYTES + 1), path.name)
     except OSError as error:
-        raise WorkflowError(f"`{path}` cannot be read: {error.strerror or error}") from None
+        raise WorkflowError(f"`{path}` cannot be read: {error.strerror or error}", hint="check the path") from None
 
 
 def parse_json(data: bytes | str, name: str) -> object:

@@ -59,8 +59,9 @@ the first two. `lock`: `[{"source", "folder", "name", "size_bytes", "sha256", "k
 "seconds", "status", "done", "words"}]}`. `pod template`: `{"template", "dry_run", "outcome": {"action", "id",
 "changed"}}`, `outcome` null without a key. `downloads`: the Downloads of
 [docs/http.md](http.md). `engine`: `{"running", "pid", "version",
-"protocol_version", "started_at", "state_dir", "sessions", "busy", "leaving"}`. An error, everywhere: `{"code",
-"message", "hint", "retryable"}`.
+"protocol_version", "started_at", "state_dir", "sessions", "busy", "leaving"}`; `downloads --follow` and `monitor`:
+an object a line. An error, everywhere: `{"code", "message", "hint", "retryable"}`; a command that has no data prints
+`{"error": error}`, and `lock`, which pins all or nothing, `{"errors": [error]}`.
 """
 
 

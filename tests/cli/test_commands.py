@@ -56,7 +56,7 @@ def test_short_lived_client_imports_neither_asyncio_nor_aiohttp(shared_tree: Tre
 
 
 def test_wrong_words_are_exit_2() -> None:
-    for words in (["nothing"], [], ["get"], ["engine", "dance"], ["get", "--no-such-option"]):
+    for words in ([], ["get"], ["engine", "dance"], ["get", "--no-such-option"]):
         done = comfystow(*words)
         assert (done.returncode, done.stdout) == (2, "")
         assert "usage: comfystow" in done.stderr
@@ -199,7 +199,7 @@ def test_ensure_fetches_nothing_that_is_only_guessed(tree: Tree, tmp_path: Path)
 
 def test_unreadable_workflow_has_its_error_and_hinders_no_other(tree: Tree, workflow: Path, tmp_path: Path) -> None:
     (tmp_path / "broken.json").write_text("{")
-    reports = tree.json("missing", tmp_path, code=1)
+    reports = tree.json("missing", tmp_path, code=2)
     assert [Path(report["workflow"]).name for report in reports] == ["broken.json", "workflow.json"]
     assert reports[0]["error"]["code"] == "bad_workflow"
     assert reports[1]["error"] is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...records.idle import Machine, StopResult
 from .provider import Still, always
 
-_HINT = "set `idle_stop_command` to what stops this machine"
+_HINT = "set COMFYSTOW_IDLE_STOP_COMMAND to what stops this machine"
 
 
 class Nobody:

@@ -133,7 +133,7 @@ def quota(examined: Examined) -> Iterator[Finding]:
     """Write a few megabytes: a network volume tells the size of the whole pool, and its quota only when it is full."""
     for path in dict.fromkeys(filter(None, (examined.volume, _existing(examined.installation.state_dir)))):
         if examined.look_only:
-            yield unknown("quota", f"{path} was not written to", "run `comfystow pod doctor` in a terminal")
+            yield unknown("quota", f"{path} was not written to", "run `comfystow pod doctor` without `--look-only`")
         elif path.is_dir():
             yield _written(path)
 

@@ -75,8 +75,8 @@ def memory(_examined: Examined) -> Iterator[Finding]:
 
 def names(examined: Examined) -> Iterator[Finding]:
     """Whether the hubs' names can be looked up; networks without public DNS are a usual reason that nothing comes."""
-    for endpoint in (examined.settings.hf_endpoint, examined.settings.civitai_endpoint):
-        host = urlsplit(endpoint).hostname or endpoint
+    endpoints = (examined.settings.hf_endpoint, examined.settings.civitai_endpoint)
+    for host in dict.fromkeys(urlsplit(endpoint).hostname or endpoint for endpoint in endpoints):
         try:
             socket.getaddrinfo(host, 443)
         except OSError as err:

@@ -182,7 +182,10 @@ class Changes:
         """Return a change. Raises: NotFoundHereError."""
         change = await self._in_journal(lambda journal: journal.get(change_id))
         if change is None:
-            raise NotFoundHereError(f"there is no change `{change_id[:60]}`", hint="make the plan again")
+            raise NotFoundHereError(
+                f"there is no change `{change_id[:60]}`",
+                hint="`comfystow undo --list` lists them; a plan that is gone is made again",
+            )
         return change
 
     async def show(self, change_id: str, *, all_rows: bool = False) -> tuple[Change, list[Action]]:
