@@ -15,6 +15,7 @@ from comfystow.core.library.changes.apply import Watcher, apply_change
 from comfystow.core.library.changes.dedupe import Copies, Deduper, Origin, Place, find_copies
 from comfystow.core.library.changes.discard import Shelved, choose_prunable
 from comfystow.core.library.changes.ground import hidden_place, spares
+from comfystow.core.library.changes.holdings import Tell
 from comfystow.core.library.changes.incoming import look_into
 from comfystow.core.library.changes.journal import ChangeJournal
 from comfystow.core.library.changes.organise import Finding, Organiser, Wishes
@@ -218,11 +219,7 @@ def test_unreadable_folders_and_files_are_told(grounds: Grounds) -> None:
     with held_by_modes():
         arrivals = look_into(grounds.downloads, now=1e10, still_seconds=1)
         copies = find_copies([Place(grounds.downloads, Origin.ELSEWHERE)], now=1e10, still_seconds=1)
-
-        def digest(path: str, _facts: object) -> str:
-            return Path(path).read_bytes().hex()
-
-        rows = Deduper(digest, LinkPolicy.HARD, spare_of=lambda path, _number: path).plan(copies)
+        rows = Deduper(NoHoldings(), LinkPolicy.HARD, spare_of=lambda path, _number: path).plan(copies)
     (grounds.downloads / "closed").chmod(0o755)
     assert [problem.path for problem in arrivals.problems] == [str(grounds.downloads / "closed")]
     assert len(arrivals.models) == 2
@@ -247,7 +244,7 @@ def test_files_of_one_content_are_linked_to_the_librarys(grounds: Grounds) -> No
     places = [Place(grounds.far, Origin.ELSEWHERE), Place(grounds.downloads, Origin.ELSEWHERE)]
     places.append(Place(grounds.models, Origin.LIBRARY))
     found: Copies = find_copies(places, now=1e10, still_seconds=1)
-    rows = Deduper(lambda _path, _facts: "d", LinkPolicy.HARD, spare_of=lambda path, _number: path).plan(found)
+    rows = Deduper(NoHoldings(), LinkPolicy.HARD, spare_of=lambda path, _number: path).plan(found)
     told = [(row.act, row.source, row.target) for row in rows]
     assert told == [(Act.REPLACE, str(ours), str(theirs)), (Act.SKIP, str(ours), str(far))]
 
@@ -342,3 +339,6 @@ class NoHoldings:
 
     def digest(self, path: str, _facts: FileFacts) -> str:
         return Path(path).read_bytes().hex()
+
+    def telling(self, _files: object) -> Tell:
+        return self.digest

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ...paths import has_model_suffix
 from ...records.change import Act, Action, FileFacts, LinkPolicy, Method, Problem
+from .holdings import Holdings, Tell
 from .volumes import Volumes
 
 _HUB_PREFIXES = ("models--", "datasets--", "spaces--")
@@ -124,17 +125,20 @@ def _wanted(entry: os.DirEntry[str], origin: Origin) -> bool:
 
 
 class Deduper:
-    """Plans links for equal files. `digest` reads a file unless it is known; `tick` may raise InterruptedError."""
+    """Plans links for equal files. `tick` is told of each file of a size that others have.
+
+    It may raise InterruptedError.
+    """
 
     def __init__(
         self,
-        digest: Callable[[str, FileFacts], str],
+        holdings: Holdings,
         policy: LinkPolicy,
         *,
         spare_of: Callable[[str, int], str],
         tick: Callable[[], None] = lambda: None,
     ) -> None:
-        self._digest = digest
+        self._holdings = holdings
         self._method = Method.REFLINK if policy is LinkPolicy.REFLINK else Method.HARD
         self._policy = LinkPolicy.REFLINK if policy is LinkPolicy.REFLINK else LinkPolicy.HARD
         self._spare_of = spare_of
@@ -144,7 +148,7 @@ class Deduper:
 
     def plan(self, copies: Copies) -> list[Action]:
         """Return a row for each name that becomes a link, and one for each equal file that cannot."""
-        for same in _equal(copies, self._digest, self._tick):
+        for same in _equal(copies, self._holdings, self._tick):
             self._group(same)
         return self._actions
 
@@ -206,28 +210,39 @@ def _idle(row: Action, reason: str, size_bytes: int | None = None) -> Action:
     return row._replace(act=Act.SKIP, method=None, reason=reason, saved_bytes=0, size_bytes=size)
 
 
-def _equal(
-    copies: Copies, digest: Callable[[str, FileFacts], str], tick: Callable[[], None]
-) -> Iterator[tuple[str, list[Copy]]]:
-    """Yield the copies of each content that is there more than once; only files of equal size are read."""
+def _equal(copies: Copies, holdings: Holdings, tick: Callable[[], None]) -> Iterator[tuple[str, list[Copy]]]:
+    """Yield the copies of each content that is there more than once; only files that look equal are read."""
     by_size: dict[int, list[Copy]] = defaultdict(list)
     for copy in copies.files:
         by_size[copy.facts.size_bytes].append(copy)
     for _size, sized in sorted(by_size.items(), reverse=True):
-        if len({copy.identity for copy in sized}) < 2:
+        if _one_file(sized):
             continue
-        by_digest: dict[str, list[Copy]] = defaultdict(list)
-        known: dict[tuple[int, int], str] = {}
-        for copy in sized:
-            tick()
-            try:
-                if copy.identity not in known:
-                    known[copy.identity] = digest(copy.path, copy.facts)
-                by_digest[known[copy.identity]].append(copy)
-            except InterruptedError:
-                raise
-            except OSError as err:
-                copies.problems.append(Problem(path=copy.path, reason=f"it cannot be read: {err.strerror or err}"))
-        for found, same in by_digest.items():
-            if len({copy.identity for copy in same}) > 1:
-                yield found, same
+        tell = holdings.telling([(copy.path, copy.facts) for copy in sized])
+        for alike in _told_apart(sized, tell, copies.problems, tick).values():
+            if not _one_file(alike):
+                same = _told_apart(alike, holdings.digest, copies.problems, lambda: None)
+                yield from ((digest, equal) for digest, equal in same.items() if not _one_file(equal))
+
+
+def _one_file(copies: list[Copy]) -> bool:
+    return len({copy.identity for copy in copies}) < 2
+
+
+def _told_apart(
+    files: list[Copy], tell: Tell, problems: list[Problem], tick: Callable[[], None]
+) -> dict[str, list[Copy]]:
+    """Group files by what is told of them, which is asked once for all names of one."""
+    groups: dict[str, list[Copy]] = defaultdict(list)
+    known: dict[tuple[int, int], str] = {}
+    for copy in files:
+        tick()
+        try:
+            if copy.identity not in known:
+                known[copy.identity] = tell(copy.path, copy.facts)
+            groups[known[copy.identity]].append(copy)
+        except InterruptedError:
+            raise
+        except OSError as err:
+            problems.append(Problem(path=copy.path, reason=f"it cannot be read: {err.strerror or err}"))
+    return groups

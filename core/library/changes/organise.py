@@ -7,17 +7,18 @@ neither tells is left with the choice. Nothing goes to `checkpoints` for want of
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
 
 from ...errors import InvalidNameError
 from ...paths import PICKLE_SUFFIXES, join_within, safe_component
 from ...records.change import Act, Action, FileFacts, LinkPolicy, Method
 from ...records.model import FolderLayout, canonical_folder
 from .ground import holds_models
+from .holdings import Holdings, Tell
 from .incoming import Incoming, Sidecar
 from .volumes import Volumes
 
@@ -53,16 +54,6 @@ class Finding:
 Classify = Callable[[Path, int], Finding]
 
 
-class Holdings(Protocol):
-    """What the library holds already."""
-
-    def of_size(self, size_bytes: int) -> list[str]:
-        """Return the paths of its files of a size."""
-
-    def digest(self, path: str, facts: FileFacts) -> str:
-        """Return the SHA-256 of any file in hex, reading it if need be. Raises: OSError, InterruptedError."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wishes:
     """How the caller wants it."""
@@ -73,12 +64,13 @@ class Wishes:
 
 
 class _Contents:
-    """Files of one size for one folder; they are read when a second one comes, and each once."""
+    """Files of one size for one folder; they are looked into when a second one comes, and each once."""
 
     def __init__(self, there: list[tuple[str, str]]) -> None:
-        self._unread = there  # what to read, and where it is or will be
+        self._unread = there  # what to look into, and where it is or will be
         self._by_inode: dict[int, str] = {}
-        self._by_digest: dict[str, str] = {}
+        self._tell: Tell | None = None
+        self._alike: dict[str, list[tuple[str, FileFacts, str]]] = defaultdict(list)
 
     def add(self, path: str, target: str) -> None:
         """Add a file that this plan places."""
@@ -87,18 +79,21 @@ class _Contents:
     def find(self, model: Incoming, holdings: Holdings) -> str | None:
         """Return where a file's bytes are. Raises: OSError, InterruptedError."""
         unread, self._unread = self._unread, []
-        for path, shown in unread:
-            facts = FileFacts.of(path)
-            if facts is None or facts.size_bytes != model.facts.size_bytes:
-                continue
-            self._by_inode[facts.inode] = path
-            self._by_digest.setdefault(holdings.digest(path, facts), shown)
-        if not self._by_digest:
+        found = [(path, facts, shown) for path, shown in unread if (facts := _of_size(path, model)) is not None]
+        if found and self._tell is None:
+            self._tell = holdings.telling([(path, facts) for path, facts, _ in found] + [(model.path, model.facts)])
+        if self._tell is None:
             return None
+        for path, facts, shown in found:
+            self._by_inode[facts.inode] = path
+            self._alike[self._tell(path, facts)].append((path, facts, shown))
         same = self._by_inode.get(model.facts.inode)
         if same is not None and Path(same).samefile(model.path):
             return same
-        return self._by_digest.get(holdings.digest(model.path, model.facts))
+        own = (model.path, model.facts)
+        alike = self._alike.get(self._tell(*own), [])
+        equal = (shown for path, facts, shown in alike if holdings.digest(path, facts) == holdings.digest(*own))
+        return next(equal, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +106,12 @@ class _Home:
     def holds(self, real: str) -> bool:
         """Tell whether a real path lies in it."""
         return any(_is_below(real, directory) for directory in self.directories)
+
+
+def _of_size(path: str, model: Incoming) -> FileFacts | None:
+    """Return what a file is, if it still has the size of a model."""
+    facts = FileFacts.of(path)
+    return facts if facts is not None and facts.size_bytes == model.facts.size_bytes else None
 
 
 class Organiser:

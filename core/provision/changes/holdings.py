@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from ...library.changes.holdings import Tell
 from ...library.index.index import LibraryIndex
 from ...library.index.keep import set_facts
-from ...library.reading.hashing import hash_file, hash_sha256
+from ...library.reading.hashing import hash_file, hash_pieces, hash_sha256
 from ...library.reading.proof import facts_of
 from ...records.change import FileFacts
 from ...records.library import LibraryFile
+from ...units import MIB
+
+#: A few places of a file cost a slow disk 40 ms (a seek each), which reads so much in that time.
+_PIECES_COST_BYTES = 4 * MIB
 
 
 class IndexHoldings:
-    """One plan's view of the index (`library.organise.Holdings`)."""
+    """One plan's view of the index (`library.changes.holdings.Holdings`)."""
 
     def __init__(self, index: LibraryIndex, cancelled: Callable[[], bool]) -> None:
         self._index = index
@@ -34,6 +39,22 @@ class IndexHoldings:
         if (known := self._known.get((path, facts))) is None:
             known = self._known[path, facts] = self._digest(path, facts)
         return known
+
+    def telling(self, files: Sequence[tuple[str, FileFacts]]) -> Tell:
+        """Return `digest`, or where that would read more, a look at pieces of each file.
+
+        Files whose digest is known cost nothing but for such a look, which costs a slow disk what reading
+        `_PIECES_COST_BYTES` does.
+        """
+        size = files[0][1].size_bytes
+        known = sum(self._indexed_digest(path, facts) is not None for path, facts in files)
+        if known == len(files) or size <= _PIECES_COST_BYTES * max(1, known):
+            return self.digest
+        return lambda path, facts: hash_pieces(Path(path), facts.size_bytes)
+
+    def _indexed_digest(self, path: str, facts: FileFacts) -> str | None:
+        file = self._of_size(facts.size_bytes).get(path)
+        return file.sha256 if file is not None and file.mtime_ns == facts.mtime_ns else None
 
     def _digest(self, path: str, facts: FileFacts) -> str:
         file = self._of_size(facts.size_bytes).get(path)

@@ -95,7 +95,7 @@ class Plans:
             copies = find_copies(places, now=time.time(), still_seconds=self.still_seconds)
             count = _Count(tick, len(copies.files))
             holdings = IndexHoldings(self.index, count.given_up)
-            deduper = Deduper(holdings.digest, link, spare_of=spares(self.layout, change_id), tick=count.one)
+            deduper = Deduper(holdings, link, spare_of=spares(self.layout, change_id), tick=count.one)
             actions = deduper.plan(copies)
             return Draft(title="Link equal files", actions=actions, problems=copies.problems)
 
