@@ -57,7 +57,11 @@ def redact(url: str) -> str:
 
 def scrub(text: str) -> str:
     """Return a free text (a server's message, an exception's words) without what looks like a secret."""
-    text = _PARAMETER.sub(lambda match: f"{match[1]}={MASK}", text)
-    text = _BEARER.sub(lambda match: f"{match[1]} {MASK}", text)
-    text = _USERINFO.sub(lambda match: f"{match[1]}{MASK}@", text)
-    return _KNOWN_TOKEN.sub(MASK, text)
+    # A pattern is tried only where the text has what it cannot match without: each row of a queue has three texts.
+    if "=" in text:
+        text = _PARAMETER.sub(lambda match: f"{match[1]}={MASK}", text)
+    if len(text.split(maxsplit=1)) > 1:
+        text = _BEARER.sub(lambda match: f"{match[1]} {MASK}", text)
+    if "@" in text:
+        text = _USERINFO.sub(lambda match: f"{match[1]}{MASK}@", text)
+    return _KNOWN_TOKEN.sub(MASK, text) if "_" in text else text

@@ -7,6 +7,7 @@ import types
 import typing
 from collections.abc import Mapping
 from enum import Enum
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, Union
 
@@ -15,13 +16,18 @@ from .source import Digest
 
 T = TypeVar("T")
 
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+
 
 def to_json(value: object) -> Any:
     """Turn records, enums, digests, paths and collections of them into plain JSON values."""
+    kind: type = type(value)
+    if kind in _PLAIN:  # by far the most
+        return value
     if isinstance(value, Digest | Path):
         return str(value)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: to_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if (names := _names_of(kind)) is not None:
+        return {name: to_json(getattr(value, name)) for name in names}
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, Mapping):
@@ -31,6 +37,12 @@ def to_json(value: object) -> Any:
     if isinstance(value, set | frozenset):
         return sorted(to_json(item) for item in value)
     return value
+
+
+@cache
+def _names_of(kind: type) -> tuple[str, ...] | None:
+    """Return the fields of a record, None for what is none."""
+    return tuple(field.name for field in dataclasses.fields(kind)) if dataclasses.is_dataclass(kind) else None
 
 
 def from_json(record: type[T], data: object, *, strict: bool = True) -> T:

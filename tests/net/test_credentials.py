@@ -13,8 +13,11 @@ from pathlib import Path
 import pytest
 from comfystow.core.config import load_settings
 from comfystow.core.errors import ReadOnlyError, UsageError
+from comfystow.core.net import secrets
 from comfystow.core.net.credentials import Credentials
 from comfystow.core.net.secrets import MASK, Secret, redact, scrub
+from hypothesis import given
+from hypothesis import strategies as st
 
 SETTINGS = load_settings({})
 TOKEN = "hf_abcdefghijklmnopqrstuvwxyz"
@@ -200,6 +203,42 @@ def test_no_token_shows_in_repr_format_pickle_or_status(load) -> None:
 def test_texts_are_scrubbed(text: str, leaked: str) -> None:
     assert leaked not in scrub(text)
     assert MASK in scrub(text)
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                "token",
+                "KEY",
+                "=",
+                "&",
+                "abcdef123456",
+                "hf_abcdef1",
+                "Bearer",
+                "basic",
+                " ",
+                "\t",
+                "\u2028",
+                "https://",
+                "u:p",
+                "@",
+                "é",
+            ]
+        ),
+        max_size=12,
+    ).map("".join)
+)
+def test_no_pattern_is_left_out_that_would_have_matched(text: str) -> None:
+    tried = text
+    for pattern, instead in (
+        (secrets._PARAMETER, rf"\1={MASK}"),
+        (secrets._BEARER, rf"\1 {MASK}"),
+        (secrets._USERINFO, rf"\1{MASK}@"),
+        (secrets._KNOWN_TOKEN, MASK),
+    ):
+        tried = pattern.sub(instead, tried)
+    assert scrub(text) == tried
 
 
 def test_known_tokens_are_scrubbed_whatever_they_look_like(load) -> None:
