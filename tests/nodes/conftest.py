@@ -12,6 +12,15 @@ from safetensors.numpy import save
 Prompt = dict[str, dict[str, Any]]
 
 
+@pytest.fixture(autouse=True)
+def _no_models_left_over(comfy_server, hub):
+    """Begin each test with empty folders and no faults."""
+    yield
+    hub.clear_faults()
+    for path in comfy_server.models.rglob("*.safetensors*"):
+        path.unlink()
+
+
 @pytest.fixture
 def decode() -> Callable[..., Prompt]:
     """Give a prompt that decodes an empty latent into an image by a VAE: 2 s on a CPU."""

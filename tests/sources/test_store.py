@@ -1,16 +1,11 @@
-"""Object stores against a real S3 server process (moto) and a folder: source, shared store, leases, a fleet."""
+"""Object stores against a real S3 server process (moto) and a folder: source and shared store."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 import os
-import signal
-import subprocess
-import sys
-import time
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,49 +23,16 @@ from comfystow.core.net.egress import EgressGate
 from comfystow.core.net.hosts import AllowList
 from comfystow.core.net.location import FIRST_BYTE, locate
 from comfystow.core.records.source import Digest, ResolvedFile, StoreSource, UrlSource
-from comfystow.core.sources.lease import Lease
 from comfystow.core.sources.objects import Bucket, open_bucket
 from comfystow.core.sources.store import Served, SharedStore, StoreTimes, Turn
 from comfystow.core.transfer.engine import TransferEngine
 from comfystow.core.transfer.job import TransferJob, TransferLimits
-from support.azurite import azurite, create_container
-from support.moto import empty_bucket, s3_server
+from support.moto import empty_bucket
 from support.wayout import way_out
 
 DATA = os.urandom(20 << 20)  # three chunks, and above obstore's multipart size
 DIGEST = Digest("sha256", hashlib.sha256(DATA).hexdigest())
 QUICK = StoreTimes(heartbeat_seconds=0.1, lease_timeout_seconds=1.5, poll_seconds=0.05)  # a loaded machine stalls
-
-
-@pytest.fixture(scope="module")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """Give the environment of a running S3 server."""
-    with s3_server(tmp_path_factory.mktemp("moto")) as environment:
-        yield environment
-
-
-@pytest.fixture(scope="module")
-def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """Give the environment of a running Azure storage server."""
-    with azurite(tmp_path_factory.mktemp("azurite")) as environment:
-        yield environment
-
-
-@pytest.fixture(params=["s3", "file", pytest.param("az", marks=pytest.mark.long)])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, dict[str, str]]:
-    """Give the URL of an empty store, and the environment that opens it."""
-    if request.param == "file":
-        return f"file://{tmp_path / 'store'}", {}
-    if request.param == "az":
-        environment = request.getfixturevalue("azure")
-        create_container(environment, name := f"container-{time.monotonic_ns()}")
-        return f"az://{name}/models", environment
-    return empty_bucket(request.getfixturevalue("s3"))
-
-
-@pytest.fixture
-def bucket(place: tuple[str, dict[str, str]]) -> Bucket:
-    return open_bucket(*place, timeout_seconds=10)
 
 
 @pytest.fixture
@@ -282,102 +244,3 @@ async def test_the_settings_open_the_store_or_none(s3) -> None:
     assert SharedStore.open(load_settings({"COMFYSTOW_SHARED_STORE": "s3://b/x"}), s3, gate) is not None
     with pytest.raises(ConfigError, match="no object store"):
         SharedStore.open(load_settings({"COMFYSTOW_SHARED_STORE": "nowhere"}), s3, gate)
-
-
-# Leases
-
-
-def lease(bucket: Bucket, times: StoreTimes = QUICK) -> Lease:
-    return Lease(bucket, "work", heartbeat_seconds=times.heartbeat_seconds, timeout_seconds=times.lease_timeout_seconds)
-
-
-async def test_a_lease_has_one_holder(bucket: Bucket) -> None:
-    one, two = lease(bucket), lease(bucket)
-    assert await one.try_acquire()
-    assert not await two.try_acquire()
-    await one.release()
-    assert await two.try_acquire()
-    await two.release()
-
-
-async def test_a_lease_that_is_renewed_is_not_taken(bucket: Bucket) -> None:
-    one, two = lease(bucket), lease(bucket)
-    assert await one.try_acquire()
-    for _ in range(20):
-        assert not await two.try_acquire()
-        await asyncio.sleep(QUICK.lease_timeout_seconds / 10)
-    await one.release()
-
-
-async def test_a_lease_whose_holder_died_is_taken_by_one(bucket: Bucket) -> None:
-    await bucket.create("leases/work", b'{"owner": "dead"}')
-    waiting = [lease(bucket) for _ in range(4)]
-    taken: list[Lease] = []
-    for _ in range(200):
-        taken += [item for item in waiting if item not in taken and await item.try_acquire()]
-        if taken:
-            break
-        await asyncio.sleep(0.05)
-    assert len(taken) == 1
-    await taken[0].release()
-    assert await bucket.info("leases/work") is None
-
-
-# A fleet
-
-
-class Worker:
-    """One engine process."""
-
-    def __init__(self, arguments: list[str], environment: dict[str, str]) -> None:
-        command = [sys.executable, str(Path(__file__).with_name("store_worker.py")), *arguments]
-        self.process = subprocess.Popen(
-            command, env=os.environ | environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-
-    def wait_for_fetch(self) -> None:
-        assert self.process.stdout is not None
-        assert self.process.stdout.readline().strip() == "FETCHING"
-
-    def finish(self) -> str:
-        out, err = self.process.communicate(timeout=100)
-        assert self.process.returncode == 0, err
-        return out.split()[-1]
-
-
-def test_eight_engines_fetch_a_file_from_the_origin_once(hub, place, tmp_path: Path) -> None:
-    made = hub.add_direct("fleet.safetensors", size_bytes=16 << 20)
-    store_url, environment = place
-    workers = [
-        Worker(
-            [store_url, made["url"], str(made["size"]), made["sha256"], str(tmp_path / f"part-{n}"), "1", "60", "0.5"],
-            environment,
-        )
-        for n in range(8)
-    ]
-    served = sorted(worker.finish() for worker in workers)
-    assert served == ["origin"] + ["store"] * 7
-    # Each continuation of a transfer repeats 4 KiB of proven bytes: four of them here, 0.1 %.
-    assert hub.bytes_sent("direct/fleet.safetensors") / (16 << 20) == pytest.approx(1.0, abs=0.002)
-    assert {(tmp_path / f"part-{n}").stat().st_size for n in range(8)} == {16 << 20}
-
-
-def test_when_the_fetching_engine_is_killed_another_takes_over(hub, s3, tmp_path: Path) -> None:
-    made = hub.add_direct("fleet.safetensors", size_bytes=4 << 20)
-    store_url, environment = empty_bucket(s3)
-    tail = ["0.2", "2"]
-    doomed = Worker(
-        [store_url, made["url"], str(made["size"]), made["sha256"], str(tmp_path / "doomed"), *tail, "hang"],
-        environment,
-    )
-    doomed.wait_for_fetch()
-    heirs = [
-        Worker(
-            [store_url, made["url"], str(made["size"]), made["sha256"], str(tmp_path / f"heir-{n}"), *tail, "0"],
-            environment,
-        )
-        for n in range(3)
-    ]
-    doomed.process.send_signal(signal.SIGKILL)
-    doomed.process.communicate()
-    assert sorted(worker.finish() for worker in heirs) == ["origin", "store", "store"]

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +20,7 @@ from comfystow.core.records.source import Digest, ResolvedFile, UrlSource
 from comfystow.core.transfer.engine import TransferEngine
 from comfystow.core.transfer.job import TransferJob, TransferLimits
 
+_FETCH = Path(__file__).resolve().parents[1] / "transfer" / "fetch_in_process.py"
 QUICK = TransferLimits(
     free_space_floor_bytes=0,
     connect_timeout_seconds=2.0,
@@ -72,3 +76,9 @@ def sha256_of(path: Path) -> str:
 def left_behind(folder: Path) -> list[str]:
     """Return the names in a folder, sorted."""
     return sorted(path.name for path in folder.iterdir())
+
+
+def start_process(url: str, dest: Path, **options: object) -> subprocess.Popen[bytes]:
+    """Start an engine of its own that brings one file."""
+    arguments = json.dumps({"url": url, "dest": str(dest), **options})
+    return subprocess.Popen([sys.executable, str(_FETCH), arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
