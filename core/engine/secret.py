@@ -30,7 +30,8 @@ def access_secret(state_dir: Path) -> str:
     except OSError as err:
         raise ReadOnlyError(f"cannot write `{path}`: {err.strerror}") from err
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a read-only file system refuses this too, though nothing is there
+            temporary.unlink()
     return _read(path) or made
 
 
@@ -53,7 +54,8 @@ def keep_secret(state_dir: Path, secret: str) -> None:
     except OSError as err:
         raise ReadOnlyError(f"cannot write `{path}`: {err.strerror}") from err
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a read-only file system refuses this too, though nothing is there
+            temporary.unlink()
 
 
 def _read(path: Path) -> str | None:

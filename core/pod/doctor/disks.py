@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import secrets
@@ -152,5 +153,6 @@ def _written(path: Path) -> Finding:
             return bad("quota", f"{path} is full", "free space, or grow the volume")
         return bad("quota", f"{path} cannot be written: {err.strerror}", "mount it for writing, or run as its owner")
     finally:
-        probe.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a read-only file system refuses this too, though nothing is there
+            probe.unlink()
     return ok("quota", f"{format_bytes(_PROBE_BYTES)} could be written to {path}")
