@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from comfystow.core.library.index import crew as crew_module
+from comfystow.core.library.index import scan as scan_module
 from comfystow.core.library.index.examine import Seen, look_into
 from comfystow.core.records.library import LibraryFilter, ScanReport
 from comfystow.core.records.model import Folder
@@ -30,7 +31,7 @@ def test_only_new_and_changed_files_are_opened(shelf: Shelf, monkeypatch: pytest
         opened.append(path)
         return look_into(path, size_bytes)
 
-    monkeypatch.setattr(crew_module, "look_into", counting)
+    monkeypatch.setattr(scan_module, "look_into", counting)
     first, second = shelf.put("loras/a.safetensors"), shelf.put("loras/deep/b.safetensors", safetensors(16))
     assert shelf.scan().added == 2
     assert len(opened) == 2
@@ -207,8 +208,8 @@ def test_many_files_are_looked_into_by_helpers_and_one_that_dies_is_replaced(
     shelf.put("loras/broken.safetensors", b"")
     started = []
 
-    def start():
-        started.append(_start())
+    def start(look):
+        started.append(_start(look))
         if len(started) == 1:
             started[0].kill()
         return started[-1]

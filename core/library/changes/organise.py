@@ -63,6 +63,21 @@ class Wishes:
     allow_pickle: bool = False
 
 
+def in_order(models: Iterable[Incoming]) -> list[Incoming]:
+    """Sort models as they are planned: of equal files the one is taken that others belong to."""
+    return sorted(models, key=lambda model: (not model.sidecars, model.path))
+
+
+def refusal(model: Incoming, wishes: Wishes) -> str | None:
+    """Say why a model is not even opened; None where it is."""
+    if model.trouble is not None:
+        return model.trouble
+    pickle = os.path.splitext(model.name.lower())[1] in PICKLE_SUFFIXES  # noqa: PTH122 - plans of many thousands
+    if pickle and not wishes.allow_pickle:
+        return "loading such a file can run any code in it; COMFYSTOW_ALLOW_PICKLE=1 takes them"
+    return None
+
+
 class _Contents:
     """Files of one size for one folder; they are looked into when a second one comes, and each once."""
 
@@ -143,8 +158,7 @@ class Organiser:
 
     def plan(self, models: Iterable[Incoming]) -> list[Action]:
         """Return a row for each model, and one for each sidecar that travels."""
-        # Of equal files the one is taken that others belong to.
-        for model in sorted(models, key=lambda model: (not model.sidecars, model.path)):
+        for model in in_order(models):
             self._tick()
             action = self._model(model)
             self._add(action)
@@ -168,8 +182,7 @@ class Organiser:
             size_bytes=model.facts.size_bytes,
             facts=model.facts,
         )
-        trouble = model.trouble or self._pickle(model.name)
-        if trouble is not None:
+        if (trouble := refusal(model, self._wishes)) is not None:
             return row._replace(conflict=trouble)
         try:
             finding = self._classify(Path(model.path), model.facts.size_bytes)
@@ -184,11 +197,6 @@ class Organiser:
             return row._replace(conflict=f"{err.message}: rename it first")
         except OSError as err:
             return row._replace(conflict=f"it cannot be compared: {err.strerror or err}")
-
-    def _pickle(self, name: str) -> str | None:
-        if os.path.splitext(name.lower())[1] in PICKLE_SUFFIXES and not self._wishes.allow_pickle:  # noqa: PTH122
-            return "loading such a file can run any code in it; COMFYSTOW_ALLOW_PICKLE=1 takes them"
-        return None
 
     def _placed(self, row: Action, model: Incoming, folder: str) -> Action:
         home = self._home(folder)

@@ -1,6 +1,7 @@
 """One process of a `Crew`: a line of JSON with files comes in, a line with what they show goes out.
 
-Runs as a script: `__main__.py` loads this tree as package `comfystow` for it. It ends with its standard input.
+Runs as a script, with the module and the name of the function that looks: `__main__.py` loads this tree as package
+`comfystow` for it. It ends with its standard input.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ _NICE = 5
 def _main() -> None:
     runpy.run_path(str(_TREE / "__main__.py"), run_name="comfystow_loader")["_load_tree"]()
     importlib.import_module(".core.library.background", _PACKAGE).lower_priority(nice=_NICE, idle_disk=False)
-    look_into = importlib.import_module(".core.library.index.examine", _PACKAGE).look_into
+    look = getattr(importlib.import_module(sys.argv[1], _PACKAGE), sys.argv[2])
     for line in sys.stdin:
-        seen = [look_into(base64.b64decode(path), size) for path, size in json.loads(line)]
-        sys.stdout.write(json.dumps([(one.columns, one.unreadable) for one in seen]) + "\n")
+        seen = [look(base64.b64decode(path), size) for path, size in json.loads(line)]
+        sys.stdout.write(json.dumps(seen) + "\n")
         sys.stdout.flush()
 
 

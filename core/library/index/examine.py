@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ...errors import HeaderError
 from ...headers.classification import Classification
@@ -125,8 +126,7 @@ def columns_of(examined: Examined) -> dict[str, object]:
     }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class Seen(NamedTuple):
     """What came of the look into a file: its columns, or why there are none; neither where it is gone."""
 
     columns: dict[str, object] | None = None

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 
 from ...records.library import LibraryRoot, ScanProblem, ScanReport
 from .crew import Crew
-from .examine import EXAMINATION, Seen
+from .examine import EXAMINATION, Seen, look_into
 from .index import LibraryIndex
 from .keep import (
     BATCH,
@@ -197,7 +197,7 @@ class Scanner:
         roots = {side.root.id: side.root for side in compared}
         paths = [joined(os.fsencode(roots[file.root_id].path), file.entry.path) for file in todo]
         jobs = zip(paths, (file.entry.size_bytes for file in todo), strict=True)
-        with Crew(len(todo)) as crew:
+        with Crew(len(todo), look_into, Seen) as crew:
             seen = crew.look_into(list(jobs))
             for start in range(0, len(todo), BATCH):
                 progress(start, len(todo))

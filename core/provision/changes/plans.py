@@ -12,10 +12,11 @@ from ...errors import ConflictError, NotFoundHereError, UsageError
 from ...library.changes.dedupe import Deduper, Origin, Place, find_copies
 from ...library.changes.discard import Shelved, choose_prunable, plan_delete, plan_empty, plan_prune
 from ...library.changes.ground import root_of, spares, trash_place
-from ...library.changes.incoming import look_into
+from ...library.changes.incoming import look_into as look_around
 from ...library.changes.journal import ChangeJournal
-from ...library.changes.organise import Organiser, Wishes
+from ...library.changes.organise import Organiser, Wishes, in_order, refusal
 from ...library.changes.undo import opposites
+from ...library.index.crew import Crew
 from ...library.index.index import LibraryIndex
 from ...library.index.roots import plan_roots
 from ...records.change import Action, ChangeState, FileFacts, LinkPolicy, Problem
@@ -23,7 +24,7 @@ from ...records.download import Verified
 from ...records.library import LibraryFile, LibraryFilter
 from ...records.model import FolderLayout
 from ...units import format_bytes
-from .finding import Finder
+from .finding import Finder, Told, look_into
 from .holdings import IndexHoldings
 from .memory import known_text
 
@@ -67,18 +68,22 @@ class Plans:
         real = Path(os.path.realpath(folder))
 
         def make(change_id: str, tick: Tick) -> Draft:
-            arrivals = look_into(real, now=time.time(), still_seconds=self.still_seconds)
-            models = [model for model in arrivals.models if only(model.path, model.facts)]
+            arrivals = look_around(real, now=time.time(), still_seconds=self.still_seconds)
+            models = in_order(model for model in arrivals.models if only(model.path, model.facts))
             count = _Count(tick, len(models))
-            organiser = Organiser(
-                self.layout,
-                Finder(chosen),
-                IndexHoldings(self.index, count.given_up),
-                wishes,
-                spare_of=spares(self.layout, change_id),
-                tick=count.one,
-            )
-            return Draft(title=f"Organise {real.name}", actions=organiser.plan(models), problems=arrivals.problems)
+            opened = [model for model in models if refusal(model, wishes) is None]
+            with Crew(len(opened), look_into, Told) as crew:
+                told = crew.look_into([(os.fsencode(model.path), model.facts.size_bytes) for model in opened])
+                organiser = Organiser(
+                    self.layout,
+                    Finder(chosen, zip((model.path for model in opened), told, strict=False)),
+                    IndexHoldings(self.index, count.given_up),
+                    wishes,
+                    spare_of=spares(self.layout, change_id),
+                    tick=count.one,
+                )
+                actions = organiser.plan(models)
+            return Draft(title=f"Organise {real.name}", actions=actions, problems=arrivals.problems)
 
         return make
 
