@@ -32,7 +32,8 @@ async def connected(serve: Serve, authority: trustme.CA | None, name: str = "loc
         authority.issue_cert("localhost").configure_cert(there)
         here = ssl.create_default_context()
         authority.configure_trust(here)
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=there)
+    patience = 0.5 if there is not None else None  # of its goodbye, which nobody here answers
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=there, ssl_shutdown_timeout=patience)
     try:
         key = ("https" if here else "http", name, server.sockets[0].getsockname()[1])
         sock, channel = await dial(key, "127.0.0.1", tls=here, timeout_seconds=5)
