@@ -77,7 +77,12 @@ def living(place: RunDir, deadline: float) -> Attached | None:
     info = read_info(place.info) if place.ours else None
     if info is None:
         return None
-    status = ask_status(info, _STATUS_TIMEOUT_SECONDS)
+    try:
+        status = ask_status(info, _STATUS_TIMEOUT_SECONDS)
+    except EngineError:
+        if read_info(place.info) == info:
+            raise
+        return None  # it has left meanwhile: a connection that it took last may stay without an answer
     if status is None or status.leaving:
         return None
     if status.protocol_version > PROTOCOL_VERSION:

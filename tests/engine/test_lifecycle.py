@@ -148,6 +148,22 @@ def test_silent_engine_is_named_and_not_waited_for_without_end(
         kill(pid, signal.SIGCONT)
 
 
+def test_engine_that_falls_silent_as_it_leaves_counts_as_gone(
+    open_client: OpenClient, place: RunDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("comfystow.core.engine.attach._STATUS_TIMEOUT_SECONDS", 0.6)
+    pid = open_client().call("GET", "/engine")["pid"]
+    kill(pid, signal.SIGSTOP)
+    leaving = threading.Timer(0.2, place.info.unlink)
+    leaving.start()
+    try:
+        with pytest.raises(EngineError, match="no engine runs"):
+            open_client(start=False).call("GET", "/engine")
+    finally:
+        leaving.join()
+        kill(pid, signal.SIGCONT)
+
+
 def test_engine_that_cannot_start_says_why_to_its_caller(
     open_client: OpenClient, state_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
