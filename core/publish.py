@@ -17,14 +17,15 @@ _AT_FDCWD = -100
 _UNSUPPORTED = frozenset({errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP})
 
 
-def rename_without_replacing(source: Path, dest: Path) -> None:
+def rename_without_replacing(source: Path | str, dest: Path | str) -> None:
     """Rename a file of the same volume. Raises: NameTakenError: `dest` exists; OSError."""
     try:
         if not _renameat2(source, dest, _RENAME_NOREPLACE):
-            _link_and_unlink(source, dest)
+            _link_and_unlink(Path(source), Path(dest))
     except FileExistsError as err:
+        folder, name = os.path.split(dest)
         raise NameTakenError(
-            f"`{dest.name}` exists already in `{dest.parent}`", hint="nothing was overwritten; choose another name"
+            f"`{name}` exists already in `{folder}`", hint="nothing was overwritten; choose another name"
         ) from err
 
 

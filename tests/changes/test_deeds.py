@@ -65,6 +65,16 @@ def test_a_name_that_came_after_the_plan_is_not_overwritten(grounds: Grounds) ->
         target.unlink()
 
 
+def test_what_was_taken_away_is_noted_as_gone(grounds: Grounds) -> None:
+    source = grounds.write(grounds.downloads / "x.safetensors", b"x")
+    link = grounds.keep([planned(grounds, Act.LINK, Method.HARD, source, grounds.models / "loras" / "x.safetensors")])
+    assert grounds.apply(link)[0].made == facts(source)
+    (back,) = grounds.apply(grounds.undo(link))
+    assert (back.act, back.step, back.made, back.note) == (Act.REMOVE, Step.DONE, None, None)
+    (dropped,) = grounds.apply(grounds.keep([planned(grounds, Act.DROP, Method.RENAME, source, source)]))
+    assert (dropped.step, dropped.made, dropped.note) == (Step.DONE, None, None)
+
+
 def test_a_hard_link_across_volumes_fails_and_says_what_to_choose(grounds: Grounds) -> None:
     source = grounds.write(grounds.far / "x.safetensors", b"far")
     done = carried_out(grounds, planned(grounds, Act.LINK, Method.HARD, source, grounds.models / "x.safetensors"))

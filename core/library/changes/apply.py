@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...publish import sync_folder
-from ...records.change import Action, ChangeKind, ChangeState, FileFacts, Method, Outcome, Step
+from ...records.change import Act, Action, ChangeKind, ChangeState, FileFacts, Method, Outcome, Step
 from .deed import Hands
 from .journal import ChangeJournal
 from .perform import perform
@@ -15,6 +15,7 @@ from .perform import perform
 #: Links and renames take microseconds, a durable write of the journal milliseconds: they share it.
 _TURN_ACTIONS = 10_000
 _QUICK = frozenset({Method.HARD, Method.SYMLINK, Method.RENAME, None})
+_TAKE_AWAY = frozenset({Act.REMOVE, Act.DROP})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +156,8 @@ class _Run:
 
 
 def _as_planned(action: Action, outcome: Outcome) -> bool:
-    same = outcome.made == action.facts and outcome.method in {None, action.method}
+    made = None if action.act in _TAKE_AWAY else action.facts
+    same = outcome.made == made and outcome.method in {None, action.method}
     return same and outcome.step is Step.DONE and outcome.note is None
 
 

@@ -138,13 +138,15 @@ class ChangeJournal:
     ) -> None:
         """Write what became of some actions, and that others begin: one step, durable before these do.
 
-        `as_planned` are numbers of started actions that are done, with the file of the plan at its target, but for
-        those whose `outcomes` are told; `starting` are numbers of planned ones. Raises: StorageError.
+        `as_planned` are numbers of started actions that are done, with the file of the plan at its target (or gone,
+        where the action takes it away), but for those whose `outcomes` are told; `starting` are numbers of planned
+        ones. Raises: StorageError.
         """
         with self._transaction(durable=starting is not None):
             if as_planned is not None:
                 self._connection.execute(
-                    "UPDATE changes_actions SET step = 'done', note = NULL, made = facts"
+                    "UPDATE changes_actions SET step = 'done', note = NULL,"
+                    " made = CASE WHEN act IN ('remove', 'drop') THEN NULL ELSE facts END"
                     " WHERE change_id = ? AND number BETWEEN ? AND ? AND step = 'started'",
                     (change_id, as_planned.start, as_planned.stop - 1),
                 )
