@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
         secret = access_secret(installation.state_dir)
         show_json({"secret": secret}) if arguments.json else print(secret)
         return 0
-    if arguments.provider is None:
+    if not arguments.provider:
         raise UsageError(f"`{arguments.action}` needs a provider", hint="huggingface, civitai or a host name")
     path = f"/credentials/{quote(arguments.provider, safe='')}"
     with (session_client_of if arguments.action == "test" else client_of)(installation) as client:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
+from . import typed
 from .changes import add_apply, plan_and_apply
 from .options import add_common, installation_of, session_client_of
 
@@ -12,7 +12,7 @@ from .options import add_common, installation_of, session_client_of
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument(
-        "dirs", nargs="*", type=Path, metavar="DIR", help="folders beside the library: other UIs' models"
+        "dirs", nargs="*", type=typed.path, metavar="DIR", help="folders beside the library: other UIs' models"
     )
     parser.add_argument("--link", choices=("hard", "reflink"), default="hard", help="what equal files become")
     parser.add_argument("--no-hf-cache", action="store_true", help="leave the cache of Hugging Face out")

@@ -73,6 +73,8 @@ def _steer(client: SyncEngineClient, arguments: argparse.Namespace) -> int:
 def _one(client: SyncEngineClient, arguments: argparse.Namespace, download_id: str) -> dict[str, Any]:
     from urllib.parse import quote
 
+    if not download_id:
+        raise UsageError("an ID is empty", hint="`comfystow downloads` lists them")
     path = f"/downloads/{quote(download_id, safe='')}"
     if arguments.action == "priority":
         moved: dict[str, Any] = client.call("PATCH", path, {"position": arguments.position})

@@ -43,6 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
             return exit_code_of(without)
         show_plan(ask_plan(client, wanted))
         if not arguments.yes and not _agreed():
+            if arguments.json:
+                show_json([])
             say("nothing was fetched")
             return 1
         code = fetch_and_report(client, wanted, arguments)

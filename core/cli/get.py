@@ -10,8 +10,9 @@ from pathlib import PurePosixPath
 from ..engine.sync_client import SyncEngineClient
 from ..errors import UsageError
 from ..units import parse_size
+from . import typed
 from .fetch import Wanted, fetch, submit_all
-from .options import add_common, at_least_one, installation_of, session_client_of
+from .options import add_common, installation_of, session_client_of
 from .output import exit_code_of, say, show_error, show_json
 from .plan import dry_run
 
@@ -29,7 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--exclude", action="append", metavar="PATTERN", help="of a repository: but none like this")
     parser.add_argument(
-        "--connections", type=at_least_one, metavar="N", help="connections of each file; else as many as help"
+        "--connections", type=typed.count, metavar="N", help="connections of each file; else as many as help"
     )
     parser.add_argument("--limit-rate", metavar="RATE", help="bandwidth of each file, like 20M")
     parser.add_argument("--dry-run", action="store_true", help="show what would be done, and do nothing")
@@ -115,8 +116,10 @@ def wanted_of(arguments: argparse.Namespace) -> list[Wanted]:
 
 
 def folders_of(text: str | None) -> tuple[str | None, str | None]:
-    """Split `loras/flux` into ComfyUI's folder and what lies below it."""
+    """Split `loras/flux` into ComfyUI's folder and what lies below it. Raises: UsageError."""
     if text is None:
         return None, None
     parts = PurePosixPath(text.replace("\\", "/")).parts
-    return (parts[0] if parts else None), ("/".join(parts[1:]) or None)
+    if not parts:
+        raise UsageError("`--to` is empty", hint="name a folder, or leave it out")
+    return parts[0], ("/".join(parts[1:]) or None)

@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _is_path(ref: str) -> bool:
     """Tell what is, or was meant to be, a file of this machine: with the name of a model, and no reference."""
-    return Path(ref).exists() or ("://" not in ref and has_model_suffix(ref))
+    return ref != "" and (Path(ref).exists() or ("://" not in ref and has_model_suffix(ref)))
 
 
 def _local(ref: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from ..engine.connection import error_of_code
 from ..errors import ManifestError, NotFoundError, StorageError, StowError
 from ..records.download import ErrorInfo
 from ..records.json import to_json
+from . import typed
 from .options import add_common, installation_of, session_client_of
 from .output import exit_code_of, say, show_error, show_json
 from .wishes import add_wishes, read_wishes
@@ -19,7 +20,9 @@ from .wishes import add_wishes, read_wishes
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     add_wishes(parser)
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write the lock here; else it is printed")
+    parser.add_argument(
+        "-o", "--output", type=typed.path, metavar="FILE", help="write the lock here; else it is printed"
+    )
     add_common(parser)
 
 

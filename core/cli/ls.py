@@ -8,8 +8,9 @@ from urllib.parse import urlencode
 
 from ..engine.sync_client import SyncEngineClient
 from ..units import format_bytes
+from . import typed
 from .library_work import carry_out
-from .options import add_common, at_least_one, installation_of, session_client_of
+from .options import add_common, installation_of, session_client_of
 from .output import printable, say, show_json
 
 _PAGE = 1000
@@ -30,7 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--parts", action="store_true", help="parts of downloads that nobody goes on with")
     parser.add_argument("--sort", choices=_SORTS, default="name", help="order (%(default)s)")
     parser.add_argument("--reverse", action="store_true", help="the other way round")
-    parser.add_argument("--limit", type=at_least_one, metavar="N", help="at most N files")
+    parser.add_argument("--limit", type=typed.count, metavar="N", help="at most N files")
     parser.add_argument("--no-scan", action="store_true", help="take the index as it is")
     add_common(parser)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from ..errors import UsageError
+from . import typed
 from .lock import write_text
 from .options import add_common, installation_of, session_client_of
 from .output import say, show_json
@@ -14,10 +14,10 @@ from .output import say, show_json
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument(
-        "workflow", nargs="?", type=Path, metavar="WORKFLOW", help="JSON of ComfyUI, or an image it made"
+        "workflow", nargs="?", type=typed.path, metavar="WORKFLOW", help="JSON of ComfyUI, or an image it made"
     )
     parser.add_argument("--library", action="store_true", help="the models here that ComfyStow has brought")
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write it here; else it is printed")
+    parser.add_argument("-o", "--output", type=typed.path, metavar="FILE", help="write it here; else it is printed")
     add_common(parser)
 
 

@@ -6,10 +6,10 @@ import argparse
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
 
 from ..engine.sync_client import SyncEngineClient
 from ..errors import StowError, UsageError
+from . import typed
 from .options import add_common, client_of, installation_of
 from .output import say, show_json
 
@@ -27,7 +27,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="ADDR",
         help=f"answer Prometheus at http://ADDR/metrics until Ctrl-C (default {DEFAULT_ADDRESS})",
     )
-    parser.add_argument("--write", type=Path, metavar="DIR", help="write configuration, rules and dashboard below DIR")
+    parser.add_argument(
+        "--write", type=typed.path, metavar="DIR", help="write configuration, rules and dashboard below DIR"
+    )
     parser.add_argument("--target", metavar="HOST:PORT", help="what the written configuration scrapes")
     add_common(parser)
 

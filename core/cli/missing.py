@@ -14,6 +14,7 @@ from ..errors import StowError, UsageError
 from ..records.download import ErrorInfo
 from ..records.json import to_json
 from ..units import format_bytes
+from . import typed
 from .lock import write_text
 from .options import add_common, installation_of, session_client_of
 from .output import exit_code_of, say, show, show_error, show_json
@@ -25,7 +26,11 @@ EXIT_MISSING = 3
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument(
-        "workflows", nargs="+", type=Path, metavar="WORKFLOW", help="JSON of ComfyUI, an image it made, or a folder"
+        "workflows",
+        nargs="+",
+        type=typed.path,
+        metavar="WORKFLOW",
+        help="JSON of ComfyUI, an image it made, or a folder",
     )
     parser.add_argument("--search", action="store_true", help="look on the hubs for what no list knows for sure")
     parser.add_argument("--offline", action="store_true", help="ask no source for the size of what is missing")
@@ -33,7 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     forms.add_argument("--relink", action="store_true", help="write the workflow with the names of files that are here")
     forms.add_argument("--embed", action="store_true", help="write the workflow with the sources of its models in it")
     forms.add_argument("--export", choices=("links", "get"), help="print what is missing as links, or as commands")
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="where --relink and --embed write")
+    parser.add_argument("-o", "--output", type=typed.path, metavar="FILE", help="where --relink and --embed write")
     add_facts(parser)
     add_common(parser)
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..engine.sync_client import SyncEngineClient
+from . import typed
 from .machine import Line, lines_of
 from .options import add_common, installation_of, session_client_of
 from .output import say, show, show_json
@@ -23,19 +24,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("--once", action="store_true", help="show one sample and end")
     parser.add_argument(
-        "--interval", type=_interval, default=1.0, metavar="SECONDS", help="between two samples, 1 (default) to 300"
+        "--interval",
+        type=typed.number(1, _MOST_SECONDS),
+        default=1.0,
+        metavar="SECONDS",
+        help="between two samples, 1 (default) to 300",
     )
     add_common(parser)
-
-
-def _interval(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 1.0 <= seconds <= _MOST_SECONDS:
-        raise argparse.ArgumentTypeError(f"`{text}` is no number of seconds from 1 to {_MOST_SECONDS:g}")
-    return seconds
 
 
 def run(arguments: argparse.Namespace) -> int:

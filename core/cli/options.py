@@ -5,28 +5,21 @@ from __future__ import annotations
 import argparse
 import os
 import secrets
-from pathlib import Path
 
 from ..config import Settings, load_settings, session_environment
 from ..engine.installation import Installation, LayoutQuestion, find_installation
 from ..engine.sync_client import SyncEngineClient
 from ..records.json import to_json
+from . import typed
 
 
 def add_common(parser: argparse.ArgumentParser) -> None:
     """Add the options of every command that works on an installation."""
     group = parser.add_argument_group("where (found by itself when run inside an installation)")
-    group.add_argument("--comfyui", type=Path, metavar="DIR", help="a ComfyUI installation")
-    group.add_argument("--models-dir", type=Path, metavar="DIR", help="a bare tree of models")
-    group.add_argument("--state-dir", type=Path, metavar="DIR", help="where queue, log and credentials are kept")
+    group.add_argument("--comfyui", type=typed.path, metavar="DIR", help="a ComfyUI installation")
+    group.add_argument("--models-dir", type=typed.path, metavar="DIR", help="a bare tree of models")
+    group.add_argument("--state-dir", type=typed.path, metavar="DIR", help="where queue, log and credentials are kept")
     parser.add_argument("--json", action="store_true", help="print data for programs")
-
-
-def at_least_one(text: str) -> int:
-    """Read a number of things (the `type` of an option)."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"`{text}` is no whole number from 1 on")
-    return int(text)
 
 
 def installation_of(arguments: argparse.Namespace) -> Installation:

@@ -10,6 +10,7 @@ from typing import Any
 from ..config import Settings
 from ..engine.sync_client import SyncEngineClient
 from ..errors import UsageError
+from . import typed
 from .changes import add_apply, plan_and_apply
 from .options import add_common, installation_of, session_client_of, settings_of
 from .output import say
@@ -19,7 +20,7 @@ _METHODS = ("auto", "hard", "reflink", "sym", "copy", "move")
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument("dir", type=Path, metavar="DIR", help="a folder with models, and the folders below it")
+    parser.add_argument("dir", type=typed.path, metavar="DIR", help="a folder with models, and the folders below it")
     parser.add_argument(
         "--link",
         choices=_METHODS,

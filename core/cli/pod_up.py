@@ -14,6 +14,7 @@ from ..engine.installation import Installation, find_installation
 from ..errors import UsageError
 from ..pod.start.begin import begin
 from ..pod.start.questions import Questions
+from . import typed
 
 _ENGINE_NICE = "10"
 _LOG_FORMAT = "comfystow | %(message)s"
@@ -21,9 +22,14 @@ _LOG_FORMAT = "comfystow | %(message)s"
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument("--comfyui", type=Path, metavar="DIR", help="the ComfyUI to run; else $COMFYUI_PATH, or found")
     parser.add_argument(
-        "--volume", metavar="DIR", help="what outlives the container; else /workspace or /runpod-volume"
+        "--comfyui", type=typed.path, metavar="DIR", help="the ComfyUI to run; else $COMFYUI_PATH, or found"
+    )
+    parser.add_argument(
+        "--volume",
+        type=typed.path,
+        metavar="DIR",
+        help="what outlives the container; else /workspace or /runpod-volume",
     )
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
 
@@ -34,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     installation = find_installation(comfyui=named)
     settings = load_settings(file=installation.state_dir / "settings.json")
     if arguments.volume is not None:
-        settings = replace(settings, volume=arguments.volume)
+        settings = replace(settings, volume=str(arguments.volume))
     if installation.comfyui is None:
         raise UsageError("`pod up` needs a ComfyUI", hint="give --comfyui DIR")
     # Asked before the rest is imported: ComfyUI cannot start before it has answered.

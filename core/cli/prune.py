@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from ..units import parse_size
+from . import typed
 from .changes import add_apply, plan_and_apply
 from .options import add_common, installation_of, session_client_of
 
@@ -13,7 +13,9 @@ from .options import add_common, installation_of, session_client_of
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("--to", required=True, metavar="SIZE", help="what the library may take: 200G")
-    parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="these go first, whatever is known of them")
+    parser.add_argument(
+        "files", nargs="*", type=typed.path, metavar="FILE", help="these go first, whatever is known of them"
+    )
     add_apply(parser)
     add_common(parser)
 

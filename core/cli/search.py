@@ -8,7 +8,8 @@ from urllib.parse import urlencode
 
 from ..engine.connection import error_of_code
 from ..errors import StowError
-from .options import add_common, at_least_one, installation_of, session_client_of
+from . import typed
+from .options import add_common, installation_of, session_client_of
 from .output import exit_code_of, say, show, show_error, show_json
 
 
@@ -17,7 +18,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("words", nargs="+", metavar="WORD", help="a part of the model's name")
     parser.add_argument("--folder", help="only models for this folder of ComfyUI, like `loras`")
     parser.add_argument("--provider", choices=("huggingface", "civitai"), help="only there")
-    parser.add_argument("--limit", type=at_least_one, default=20, metavar="N", help="most finds (%(default)s)")
+    parser.add_argument("--limit", type=typed.count, default=20, metavar="N", help="most finds (%(default)s)")
     add_common(parser)
 
 

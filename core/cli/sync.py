@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from ..engine.sync_client import SyncEngineClient
 from ..errors import NameTakenError, StowError
 from ..units import format_bytes
 from ..workflow.wish_files import read_text
+from . import typed
 from .changes import finished, lines_of, to_do
 from .fetch import Wanted
 from .get import fetch_and_report
@@ -21,7 +21,7 @@ EXIT_NOT_IN_SYNC = 3
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument("lock", type=Path, metavar="models.lock", help="what `comfystow lock` wrote")
+    parser.add_argument("lock", type=typed.path, metavar="models.lock", help="what `comfystow lock` wrote")
     parser.add_argument("--check", action="store_true", help="change nothing; the exit code is 3 when not in sync")
     parser.add_argument(
         "--prune",

@@ -10,11 +10,13 @@ from typing import Any
 from ..engine.sync_client import SyncEngineClient
 from ..errors import NotFoundHereError, UsageError
 from ..units import format_bytes
+from . import typed
 from .changes import add_apply, plain, plan_and_apply
 from .options import add_common, installation_of, session_client_of
 from .output import say, show_json
 
 _SECONDS_A_DAY = 86400
+_MOST_DAYS = 36500
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +31,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "items", nargs="*", metavar="FILE|ID", help="put: files of the library; empty: changes, without one all"
     )
-    parser.add_argument("--older-than", type=float, default=0.0, metavar="DAYS", help="empty: only what is older")
+    parser.add_argument(
+        "--older-than", type=typed.number(0, _MOST_DAYS), default=0.0, metavar="DAYS", help="empty: only what is older"
+    )
     add_apply(parser)
     add_common(parser)
 
@@ -40,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.action == "list":
             return _list(client, arguments)
         if arguments.action == "put":
-            if not arguments.items:
+            if not all(arguments.items or [""]):
                 raise UsageError("`put` needs a FILE")
             ids = [int(item) for item in arguments.items if item.isdigit()]
             paths = [str(Path(item).absolute()) for item in arguments.items if not item.isdigit()]

@@ -26,7 +26,8 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.list:
             return _list(client, arguments)
         # The id is asked for first: a request that is made again after an engine's end must not undo one more.
-        change_id = arguments.id or client.call("GET", "/library/changes?limit=1")["undo"]
+        last = arguments.id is None  # an empty one is a variable of a shell that is not set
+        change_id = client.call("GET", "/library/changes?limit=1")["undo"] if last else arguments.id
         if change_id is None:
             raise ConflictError("there is no change that could be taken back")
         change = finished(client, client.call("POST", "/library/undo", {"id": change_id}))

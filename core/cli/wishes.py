@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import StowError, UsageError
+from . import typed
 from .output import say, show_error
 
 
@@ -24,7 +25,7 @@ class Wishes:
 def add_wishes(parser: argparse.ArgumentParser) -> None:
     """Add what says what is wanted, and what conditions go by."""
     parser.add_argument(
-        "wishes", nargs="*", type=Path, metavar="WORKFLOW|MANIFEST",
+        "wishes", nargs="*", type=typed.path, metavar="WORKFLOW|MANIFEST",
         help="JSON of ComfyUI, an image it made, a folder of them, a models.yaml or models.lock; "
         "without any COMFYSTOW_MODELS says it",
     )  # fmt: skip

@@ -110,6 +110,52 @@ def test_numbers_that_mean_nothing_are_refused(words: list[str]) -> None:
     assert f"`{words[-1]}` is no " in done.stderr
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["downloads", "--state-dir", ""],
+        ["downloads", "--models-dir", ""],
+        ["engine", "run", "--state-dir", ""],
+        ["organise", ""],
+        ["dedupe", ""],
+        ["prune", "--to", "1G", ""],
+        ["missing", ""],
+        ["sync", ""],
+        ["manifest", "--library", "-o", ""],
+        ["metrics", "--write", ""],
+        ["pod", "up", "--volume", ""],
+    ],
+)
+def test_empty_path_is_not_the_folder_that_one_stands_in(tmp_path: Path, words: list[str]) -> None:
+    """What a script hands over whose variable is not set."""
+    done = comfystow(*words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "the path is empty" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_empty_word_is_none_and_does_not_stand_for_all_or_the_last(tree: Tree) -> None:
+    lora = tree.models / "loras" / "kept.safetensors"
+    lora.write_bytes(b"\2\0\0\0\0\0\0\0{}")
+    assert tree.run("trash", "put", lora, "--apply").returncode == 0
+    for words in (
+        ["undo", ""],
+        ["downloads", "pause", ""],
+        ["trash", "put", ""],
+        ["trash", "empty", "--apply", ""],
+        ["auth", "clear", ""],
+        ["inspect", ""],
+        ["get", ""],
+        ["get", "hf://a/b/c.safetensors", "--to", ""],
+    ):
+        done = tree.run(*words)
+        assert done.returncode in {1, 2}, words
+        assert "error: " in done.stderr, words
+    assert [row["kind"] for row in tree.json("undo", "--list")] == ["delete"]
+    assert len(tree.json("trash")) == 1
+    assert tree.json("downloads") == []
+
+
 def test_what_is_left_to_the_engine_is_told_and_can_be_followed_as_data(tree: Tree) -> None:
     tree.environment["HF_ENDPOINT"] = "http://127.0.0.1:9"  # nothing is there: it waits for its host
     done = tree.run("get", "hf://a/b/c.safetensors", "--to", "loras", "--detach")
