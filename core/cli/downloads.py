@@ -109,5 +109,6 @@ def _follow(client: SyncEngineClient, *, as_json: bool) -> int:
                 print(json.dumps(row), flush=True) if as_json else show(line, flush=True)
         return False
 
+    say("following the queue; Ctrl-C ends it")
     follow(client, take)
     return 0

@@ -163,7 +163,7 @@ def test_what_is_left_to_the_engine_is_told_and_can_be_followed_as_data(tree: Tr
     following = tree.start("downloads", "--follow", "--json")
     row = json.loads(following.stdout.readline())
     following.terminate()
-    following.communicate()
+    assert following.communicate()[1] == "following the queue; Ctrl-C ends it\n"
     assert row["source"] == "hf://a/b/c.safetensors"
     assert tree.run("downloads", "pause").stdout == f"{row['id']}  hf://a/b/c.safetensors: paused\n"
 
