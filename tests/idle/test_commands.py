@@ -53,7 +53,7 @@ def test_failure_is_exit_1_with_every_attempt(api: FakeProviders, tmp_path: Path
 def test_machine_of_nobody_is_not_stopped(tmp_path: Path) -> None:
     done = comfystow("pod", "stop", cwd=tmp_path, env={"HOME": str(tmp_path)})
     assert done.returncode == 1
-    assert "idle_stop_command" in done.stderr
+    assert "COMFYSTOW_IDLE_STOP_COMMAND" in done.stderr
 
 
 def template(api: FakeProviders | None, tmp_path: Path, *words: str, **more: str) -> tuple[int, dict[str, Any], str]:
