@@ -118,9 +118,10 @@ class Provisioning:
 
     def _forget_all_but(self, listed: set[str]) -> None:
         """Leave out what the list has forgotten, which is over, unless we heard how it ended."""
-        kept = {known for known, row in self._downloads.items() if known in listed or row["state"] in _OVER}
-        self._downloads = {known: row for known, row in self._downloads.items() if known in kept}
-        self._before &= kept
+        gone = {known for known, row in self._downloads.items() if known not in listed and row["state"] not in _OVER}
+        for known in gone:
+            del self._downloads[known]
+        self._before -= gone
 
     def _look(self) -> None:
         rows = [self._downloads[known] for known in self._before]

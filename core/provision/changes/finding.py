@@ -32,7 +32,7 @@ class Told(NamedTuple):
     unreadable: str | None = None
 
 
-def look_into(path: bytes, size_bytes: int) -> Told:
+def look_inside(path: bytes, size_bytes: int) -> Told:
     """Say what a file is by what it holds; never raises."""
     try:
         return Told(asdict(_found(Path(os.fsdecode(path)), size_bytes)))
@@ -61,7 +61,7 @@ class Finder:
     def _told(self, path: str, size_bytes: int) -> Finding:
         told = next((told for at, told in self._ahead if at == path), None)
         if told is None:
-            told = look_into(os.fsencode(path), size_bytes)
+            told = look_inside(os.fsencode(path), size_bytes)
         if told.found is None:
             raise OSError(told.unreadable)
         return Finding(**{**told.found, "choices": tuple(told.found["choices"])})

@@ -12,7 +12,7 @@ from ...errors import ConflictError, NotFoundHereError, UsageError
 from ...library.changes.dedupe import Deduper, Origin, Place, find_copies
 from ...library.changes.discard import Shelved, choose_prunable, plan_delete, plan_empty, plan_prune
 from ...library.changes.ground import root_of, spares, trash_place
-from ...library.changes.incoming import look_into as look_around
+from ...library.changes.incoming import look_into
 from ...library.changes.journal import ChangeJournal
 from ...library.changes.organise import Organiser, Wishes, in_order, refusal
 from ...library.changes.undo import opposites
@@ -24,7 +24,7 @@ from ...records.download import Verified
 from ...records.library import LibraryFile, LibraryFilter
 from ...records.model import FolderLayout
 from ...units import format_bytes
-from .finding import Finder, Told, look_into
+from .finding import Finder, Told, look_inside
 from .holdings import IndexHoldings
 from .memory import known_text
 
@@ -68,11 +68,11 @@ class Plans:
         real = Path(os.path.realpath(folder))
 
         def make(change_id: str, tick: Tick) -> Draft:
-            arrivals = look_around(real, now=time.time(), still_seconds=self.still_seconds)
+            arrivals = look_into(real, now=time.time(), still_seconds=self.still_seconds)
             models = in_order(model for model in arrivals.models if only(model.path, model.facts))
             count = _Count(tick, len(models))
             opened = [model for model in models if refusal(model, wishes) is None]
-            with Crew(len(opened), look_into, Told) as crew:
+            with Crew(len(opened), look_inside, Told) as crew:
                 told = crew.look_into([(os.fsencode(model.path), model.facts.size_bytes) for model in opened])
                 organiser = Organiser(
                     self.layout,
