@@ -36,11 +36,11 @@ def show_error(error: StowError) -> None:
 
 
 def show_error_json(error: StowError) -> None:
-    """Print for programs why there is no data."""
+    """Print for programs why there is no data, in one line: some commands print an object a line."""
     from ..records.download import ErrorInfo
     from ..records.json import to_json
 
-    show_json({"error": to_json(ErrorInfo.of(error))})
+    print(json.dumps({"error": to_json(ErrorInfo.of(error))}, ensure_ascii=False))
 
 
 def exit_code_of(errors: list[StowError]) -> int:

@@ -78,9 +78,12 @@ def test_without_a_provider_it_is_said_what_to_set(shared_tree: Tree) -> None:
     ],
 )
 def test_programs_read_why_there_is_no_data(shared_tree: Tree, words: list[str], code: int, error: str) -> None:
-    told = shared_tree.json(*words, code=code)
-    assert told["error"]["code"] == error
-    assert told["error"]["message"]
+    done = shared_tree.run(*words, "--json")
+    assert done.returncode == code, done.stderr
+    (line,) = done.stdout.splitlines()  # one, since some commands print an object a line
+    told = json.loads(line)["error"]
+    assert told["code"] == error
+    assert told["message"]
 
 
 def test_programs_read_what_could_not_be_read(shared_tree: Tree, tmp_path: Path) -> None:
