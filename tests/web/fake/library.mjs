@@ -56,7 +56,9 @@ export function answerLibrary(library, method, path, query, body) {
 }
 
 function ended(library, kind, state, done) {
-  const change = { ...library.plan, kind, state, done, undoable: done > 0, ended_at: Date.now() / 1000 };
+  // As the server does, it lists what is not done.
+  const actions = (library.plan.actions ?? []).filter(({ step }) => state === "stopped" || step === "failed");
+  const change = { ...library.plan, actions, kind, state, done, undoable: done > 0, ended_at: Date.now() / 1000 };
   library.changes = [change, ...library.changes];
   return change;
 }
